@@ -1,0 +1,1 @@
+//! pimg-fetch

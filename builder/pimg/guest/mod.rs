@@ -1,0 +1,3 @@
+//! What Raspberry Pi OS means: pure functions from bytes to bytes, no file is opened here.
+
+pub mod base_files;

@@ -1,0 +1,1 @@
+//! Overlays: features as directories of files, templates and settings.

@@ -1,0 +1,4 @@
+//! What is to change in an image, and why: values only, no file is opened here.
+
+pub mod change;
+pub mod path;

@@ -1,0 +1,35 @@
+//! What the rooms tell about long work, as data. Only `cli` turns it into something to look at.
+
+/// Receives what happens, and says when to stop.
+pub trait Reporter: Send + Sync {
+    /// A long task begins. `total` is in bytes where it is known.
+    fn begin(&self, task: &str, total: Option<u64>) -> TaskId;
+    /// A task moved on by this many bytes.
+    fn advance(&self, task: TaskId, bytes: u64);
+    /// A task is over. `outcome` is a few words such as `1.6 GiB, 68 blocks`; may be empty.
+    fn finish(&self, task: TaskId, outcome: &str);
+    /// Something a person should know that is no error.
+    fn notice(&self, text: &str);
+    /// Whether the person asked to stop: long loops ask and end with an "interrupted" error.
+    fn interrupted(&self) -> bool;
+}
+
+/// Names a task between [`Reporter::begin`] and [`Reporter::finish`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TaskId(pub u64);
+
+/// Says nothing and never interrupts.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Silent;
+
+impl Reporter for Silent {
+    fn begin(&self, _task: &str, _total: Option<u64>) -> TaskId {
+        TaskId(0)
+    }
+    fn advance(&self, _task: TaskId, _bytes: u64) {}
+    fn finish(&self, _task: TaskId, _outcome: &str) {}
+    fn notice(&self, _text: &str) {}
+    fn interrupted(&self) -> bool {
+        false
+    }
+}
