@@ -4,3 +4,4 @@
 //! its devices and the times it wants to see, so the same calls always give the same bytes.
 
 pub mod block;
+pub mod ext4;
