@@ -101,6 +101,24 @@ impl Project {
     }
 }
 
+impl Project {
+    /// The base as a raw image: decoded by the stock decoder, once for all tests.
+    pub fn decoded_base(&self, base: &Path) -> PathBuf {
+        if base.extension().is_some_and(|extension| extension == "img") {
+            return base.to_owned();
+        }
+        let name = base.file_stem().expect("a file name");
+        let decoded = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        if !decoded.is_file() {
+            let partial = self.join("decoding.img");
+            let pipeline = format!("xz -dc '{}' | cp --sparse=always /dev/stdin '{}'", base.display(), partial.display());
+            run("bash", &["-o", "pipefail", "-c", &pipeline]);
+            fs::rename(partial, &decoded).expect("keeping the decoded base");
+        }
+        decoded
+    }
+}
+
 /// One cache for all tests of a run: the base is decoded once.
 pub fn shared_cache() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache")
