@@ -83,6 +83,9 @@ impl Editor {
                 inode.set_time(TimeField::Modified, now)
             })?;
         }
+        if self.broken {
+            return Err(broken());
+        }
         let fs = self.fs;
         guarded(|| fs.finish()).ok_or_else(panicked)?.map_err(|error| translate(error, b"/"))
     }
@@ -114,11 +117,12 @@ impl Editor {
         operation: &impl Fn(&Filesystem) -> fs_ext4::Result<T>,
     ) -> Result<fs_ext4::Result<T>, Error> {
         if self.broken {
-            return Err(Error::Corrupt("an earlier operation failed midway".to_owned()));
+            return Err(broken());
         }
         let fs = &self.fs;
         let result = guarded(|| operation(fs));
-        self.broken = result.is_none();
+        // after a panic or a failed write the device may hold half of an operation
+        self.broken = matches!(result, None | Some(Err(fs_ext4::Error::Io(_))));
         result.ok_or_else(panicked)
     }
 
@@ -200,6 +204,10 @@ fn stamp(fs: &Filesystem, number: u32, generation: u32, raw: &mut [u8]) {
 /// `None` where the crate panicked.
 fn guarded<T>(operation: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(operation)).ok()
+}
+
+fn broken() -> Error {
+    Error::Corrupt("an earlier operation stopped halfway".to_owned())
 }
 
 fn panicked() -> Error {
