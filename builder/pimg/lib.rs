@@ -2,7 +2,13 @@
 //!
 //! The rooms, and what belongs in each, are in `builder/README.md`.
 
+pub mod cli;
+pub mod command;
+pub mod failure;
 pub mod guest;
+pub mod host;
+pub mod image;
+pub mod lock;
 pub mod overlay;
 pub mod plan;
 pub mod profile;

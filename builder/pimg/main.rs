@@ -1,2 +1,7 @@
-//! main
-fn main(){}
+//! The program: all of it is in the library, beginning with `cli`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,3 @@
+//! The command line: what was typed, and everything that is printed.
+
+pub mod args;

@@ -1,0 +1,13 @@
+//! The verbs of the command line, one file each: a request in, an outcome out, nothing printed.
+
+pub mod build;
+pub mod check;
+pub mod clean;
+pub mod context;
+pub mod inspect;
+pub mod outcome;
+pub mod plan;
+pub mod request;
+pub mod verify;
+
+pub use context::Context;

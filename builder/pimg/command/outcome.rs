@@ -1,0 +1,330 @@
+//! What each command found or made: values only. `cli` turns them into text or JSON.
+//!
+//! The names of the fields are the names in the JSON of `--json`: an interface. A field may be added; one
+//! that goes or changes its meaning raises `schema` in `cli::json`.
+
+use std::fmt;
+use std::io::Read;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use crate::failure::Class;
+use crate::plan::change::{Ownership, Partition};
+
+/// `pimg build`
+#[derive(Clone, Debug, Serialize)]
+pub struct BuildOutcome {
+    /// One entry a host, in the order of the build.
+    pub images: Vec<BuiltImage>,
+}
+
+/// A finished image.
+#[derive(Clone, Debug, Serialize)]
+pub struct BuiltImage {
+    /// Host name.
+    pub host: String,
+    /// The image file.
+    pub image: PathBuf,
+    /// The file that holds its digest.
+    pub sha256_file: PathBuf,
+    /// The manifest.
+    pub manifest: PathBuf,
+    /// SHA-256 of the image file, in lower-case hexadecimal.
+    pub sha256: String,
+    /// Size of the image file in bytes.
+    pub size: u64,
+    /// Size of the image on a card in bytes.
+    pub raw_size: u64,
+    /// How many changes were made to the base.
+    pub changes: usize,
+    /// SHA-256 of the raw base image, in lower-case hexadecimal.
+    pub base_sha256: String,
+    /// How long the host took.
+    #[serde(rename = "seconds", serialize_with = "in_seconds")]
+    pub elapsed: Duration,
+}
+
+fn in_seconds<S: Serializer>(elapsed: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64((elapsed.as_secs_f64() * 1000.0).round() / 1000.0)
+}
+
+/// `pimg check`: what is said when nothing is wrong. A problem is a failure instead.
+#[derive(Clone, Debug, Serialize)]
+pub struct CheckOutcome {
+    /// One entry a host.
+    pub hosts: Vec<CheckedHost>,
+    /// What a person should look at although it is no error.
+    pub warnings: Vec<String>,
+}
+
+/// A host whose profile and overlays are in order.
+#[derive(Clone, Debug, Serialize)]
+pub struct CheckedHost {
+    /// Host name.
+    pub host: String,
+    /// Its profile.
+    pub profile: String,
+    /// Its address with the prefix length.
+    pub address: String,
+    /// Its overlays, in the order in which they apply.
+    pub overlays: Vec<String>,
+}
+
+/// `pimg plan`
+#[derive(Clone, Debug, Serialize)]
+pub struct PlanOutcome {
+    /// Host name.
+    pub host: String,
+    /// Size of the image on a card in bytes, where the plan knows it.
+    pub raw_size: Option<u64>,
+    /// All changes, in the order in which they are made.
+    pub changes: Vec<PlannedChange>,
+}
+
+/// One change that a build would make.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlannedChange {
+    /// The partition.
+    pub partition: Partition,
+    /// What happens.
+    pub action: PlannedAction,
+    /// The path on that partition.
+    pub path: String,
+    /// Owner and mode, where the change sets them.
+    pub ownership: Option<Ownership>,
+    /// Length in bytes of a file whose content is no secret.
+    pub size: Option<u64>,
+    /// SHA-256 of a file whose content is no secret, in lower-case hexadecimal.
+    pub sha256: Option<String>,
+    /// Text of a symbolic link.
+    pub target: Option<String>,
+    /// Whether the content is a secret.
+    pub secret: bool,
+    /// Where the change comes from, such as ``profile `k8sctl`, key `network.address` ``.
+    pub origin: String,
+    /// The image layer that it goes to: what all hosts of a build share, or this host's own.
+    pub layer: Layer,
+}
+
+/// What happens to a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PlannedAction {
+    /// A file is written.
+    PutFile,
+    /// A directory is made.
+    MakeDir,
+    /// A symbolic link is made.
+    Symlink,
+    /// The path is removed.
+    Remove,
+    /// Owner and mode are set.
+    SetOwnership,
+}
+
+/// Where in the stack of block overlays a change lands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layer {
+    /// Shared by the hosts of one build.
+    Golden,
+    /// This host's own.
+    Host,
+}
+
+/// `pimg inspect`
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InspectOutcome {
+    /// The image as a whole.
+    Image(ImageSummary),
+    /// The entries of a directory.
+    Listing(Listing),
+    /// One file.
+    File(FileContent),
+}
+
+/// An image as a whole.
+#[derive(Clone, Debug, Serialize)]
+pub struct ImageSummary {
+    /// The file.
+    pub image: PathBuf,
+    /// Size on a card in bytes.
+    pub raw_size: u64,
+    /// `mbr` or `gpt`.
+    pub partition_table: String,
+    /// Disk identifier, such as `0xdeadbeef` or a GUID.
+    pub disk_id: String,
+    /// Partitions in the order of the table.
+    pub partitions: Vec<PartitionSummary>,
+    /// What the node will call itself: label and value, such as `hostname` and `k8sctl-pi5l`.
+    pub identity: Vec<(String, String)>,
+}
+
+/// One partition.
+#[derive(Clone, Debug, Serialize)]
+pub struct PartitionSummary {
+    /// Number in the table, from 1.
+    pub number: u32,
+    /// First sector of 512 bytes.
+    pub start_sector: u64,
+    /// Size in bytes.
+    pub size: u64,
+    /// Type in the table, such as `0x0c`.
+    pub kind: String,
+    /// File system, such as `vfat` or `ext4`, where there is one that is known.
+    pub file_system: Option<String>,
+    /// Label of the file system.
+    pub label: Option<String>,
+    /// UUID or serial number of the file system.
+    pub uuid: Option<String>,
+    /// Bytes in use on the file system.
+    pub used: Option<u64>,
+    /// Names of the features of the file system.
+    pub features: Vec<String>,
+}
+
+/// A directory of an image.
+#[derive(Clone, Debug, Serialize)]
+pub struct Listing {
+    /// The partition.
+    pub partition: Partition,
+    /// The directory.
+    pub path: String,
+    /// Its entries, sorted by path.
+    pub entries: Vec<ListedEntry>,
+}
+
+/// One entry of a listing.
+#[derive(Clone, Debug, Serialize)]
+pub struct ListedEntry {
+    /// Path relative to the listed directory.
+    pub path: String,
+    /// What it is.
+    pub kind: EntryKind,
+    /// Owner and mode; FAT knows none.
+    pub ownership: Option<Ownership>,
+    /// Length in bytes.
+    pub size: u64,
+    /// Text of a symbolic link.
+    pub target: Option<String>,
+}
+
+/// What a directory entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EntryKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Symlink,
+    /// A character device.
+    CharDevice,
+    /// A block device.
+    BlockDevice,
+    /// A named pipe.
+    Fifo,
+    /// A socket.
+    Socket,
+}
+
+/// A file of an image. Its bytes go to stdout as they are; `--json` tells about it only.
+#[derive(Serialize)]
+pub struct FileContent {
+    /// The partition.
+    pub partition: Partition,
+    /// The path on that partition.
+    pub path: String,
+    /// Length in bytes.
+    pub size: u64,
+    /// Owner and mode; FAT knows none.
+    pub ownership: Option<Ownership>,
+    /// Gives the bytes.
+    #[serde(skip)]
+    pub content: Box<dyn Read + Send>,
+}
+
+impl fmt::Debug for FileContent {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:?} {} ({} bytes)", self.partition, self.path, self.size)
+    }
+}
+
+/// `pimg verify`
+#[derive(Clone, Debug, Serialize)]
+pub struct VerifyOutcome {
+    /// The image.
+    pub image: PathBuf,
+    /// What was looked at, in that order.
+    pub checks: Vec<Check>,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, Serialize)]
+pub struct Check {
+    /// What, such as `root file system`.
+    pub name: String,
+    /// What came out.
+    pub verdict: Verdict,
+    /// More about it, a line each: what was counted, or what is wrong and where.
+    pub details: Vec<String>,
+}
+
+/// What came out of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is in order.
+    Passed,
+    /// There was nothing to compare with.
+    Skipped,
+    /// It is not in order; the class decides the exit code.
+    Failed(Class),
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Passed => "passed",
+            Self::Skipped => "skipped",
+            Self::Failed(_) => "failed",
+        })
+    }
+}
+
+impl Serialize for Verdict {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl VerifyOutcome {
+    /// The class of the first check that failed.
+    pub fn failed(&self) -> Option<Class> {
+        self.checks.iter().find_map(|check| match check.verdict {
+            Verdict::Failed(class) => Some(class),
+            Verdict::Passed | Verdict::Skipped => None,
+        })
+    }
+}
+
+/// `pimg clean`
+#[derive(Clone, Debug, Serialize)]
+pub struct CleanOutcome {
+    /// What is gone.
+    pub removed: Vec<Removed>,
+    /// Bytes given back to the host.
+    pub freed: u64,
+}
+
+/// Something that is gone.
+#[derive(Clone, Debug, Serialize)]
+pub struct Removed {
+    /// Where it was.
+    pub path: PathBuf,
+    /// What it occupied, in bytes.
+    pub size: u64,
+}

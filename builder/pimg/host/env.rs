@@ -1,0 +1,144 @@
+//! The only reader of environment variables and of the clock.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// The environment variables of the process, read once.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    variables: BTreeMap<OsString, OsString>,
+}
+
+impl Environment {
+    /// The environment as it is now.
+    #[expect(clippy::disallowed_methods, reason = "this is the room that reads the environment")]
+    pub fn capture() -> Self {
+        Self::new(std::env::vars_os())
+    }
+
+    /// An environment of these variables.
+    pub fn new<K: Into<OsString>, V: Into<OsString>>(variables: impl IntoIterator<Item = (K, V)>) -> Self {
+        Self { variables: variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect() }
+    }
+
+    /// A variable, even an empty one.
+    pub fn variable(&self, name: &str) -> Option<&OsStr> {
+        self.variables.get(OsStr::new(name)).map(OsString::as_os_str)
+    }
+
+    /// A variable that is set to something.
+    fn non_empty(&self, name: &str) -> Option<&OsStr> {
+        self.variable(name).filter(|value| !value.is_empty())
+    }
+
+    /// The operator's home directory.
+    pub fn home(&self) -> Option<PathBuf> {
+        self.non_empty("HOME").map(PathBuf::from).filter(|path| path.is_absolute())
+    }
+
+    /// Where base images are kept: `PIMG_CACHE`, else `pimg` in the user's cache directory.
+    ///
+    /// A relative `XDG_CACHE_HOME` is ignored, as the XDG base directory specification asks for.
+    pub fn cache_dir(&self) -> Option<PathBuf> {
+        if let Some(path) = self.non_empty("PIMG_CACHE") {
+            return Some(PathBuf::from(path));
+        }
+        let xdg = self.non_empty("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        let user = xdg.or_else(|| {
+            let below_home = if cfg!(target_os = "macos") { "Library/Caches" } else { ".cache" };
+            self.home().map(|home| home.join(below_home))
+        });
+        user.map(|path| path.join("pimg"))
+    }
+
+    /// Whether the operator wants no colours (<https://no-color.org>), or the terminal knows none.
+    pub fn no_color(&self) -> bool {
+        self.non_empty("NO_COLOR").is_some() || self.variable("TERM") == Some(OsStr::new("dumb"))
+    }
+
+    /// Whether this runs in continuous integration.
+    pub fn is_ci(&self) -> bool {
+        self.non_empty("CI").is_some_and(|value| value != "false" && value != "0")
+    }
+
+    /// Whether a backtrace of a fault of ours is wanted.
+    pub fn wants_backtrace(&self) -> bool {
+        self.non_empty("RUST_BACKTRACE").is_some_and(|value| value != "0")
+    }
+
+    /// The time that stands for "now" in what is built
+    /// (<https://reproducible-builds.org/specs/source-date-epoch/>), in seconds since 1970.
+    pub fn source_date_epoch(&self) -> Option<u64> {
+        self.non_empty("SOURCE_DATE_EPOCH")?.to_str()?.parse().ok()
+    }
+}
+
+/// The time by the host's clock. Nothing that ends up in an image may depend on it.
+#[expect(clippy::disallowed_methods, reason = "this is the room that reads the clock")]
+pub fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+/// The time by the host's clock, in whole seconds since 1970; 0 on a clock that stands before that.
+pub fn unix_seconds() -> u64 {
+    now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
+}
+
+/// `path`, with a leading `~/` taken as the home directory.
+pub fn expand_home(path: &Path, home: Option<&Path>) -> PathBuf {
+    match (path.strip_prefix("~"), home) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        _ => path.to_path_buf(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::{Environment, expand_home};
+
+    #[test]
+    fn finds_the_cache_directory() {
+        let default =
+            if cfg!(target_os = "macos") { "/home/op/Library/Caches/pimg" } else { "/home/op/.cache/pimg" };
+        let cases: [(&[(&str, &str)], Option<&str>); 6] = [
+            (&[("PIMG_CACHE", "/big/cache"), ("HOME", "/home/op")], Some("/big/cache")),
+            (&[("PIMG_CACHE", ""), ("HOME", "/home/op")], Some(default)),
+            (&[("XDG_CACHE_HOME", "/xdg"), ("HOME", "/home/op")], Some("/xdg/pimg")),
+            (&[("XDG_CACHE_HOME", "relative"), ("HOME", "/home/op")], Some(default)),
+            (&[("HOME", "/home/op")], Some(default)),
+            (&[], None),
+        ];
+        for (variables, expected) in cases {
+            let environment = Environment::new(variables.iter().copied());
+            assert_eq!(environment.cache_dir(), expected.map(PathBuf::from), "{variables:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_no_color_asks_for_nothing() {
+        assert!(!Environment::new([("NO_COLOR", "")]).no_color());
+        assert!(Environment::new([("NO_COLOR", "1")]).no_color());
+        assert!(Environment::new([("TERM", "dumb")]).no_color());
+    }
+
+    #[test]
+    fn reads_the_source_date_epoch() {
+        assert_eq!(
+            Environment::new([("SOURCE_DATE_EPOCH", "1764806400")]).source_date_epoch(),
+            Some(1_764_806_400)
+        );
+        assert_eq!(Environment::new([("SOURCE_DATE_EPOCH", "yesterday")]).source_date_epoch(), None);
+    }
+
+    #[test]
+    fn expands_only_a_leading_tilde() {
+        let home = Path::new("/home/op");
+        assert_eq!(expand_home(Path::new("~/keys/x"), Some(home)), PathBuf::from("/home/op/keys/x"));
+        assert_eq!(expand_home(Path::new("/a/~/x"), Some(home)), PathBuf::from("/a/~/x"));
+        assert_eq!(expand_home(Path::new("~op/x"), Some(home)), PathBuf::from("~op/x"));
+    }
+}

@@ -1,0 +1,3 @@
+//! The operator's machine: its files, programs, environment and clock. No other room reaches for them.
+
+pub mod env;

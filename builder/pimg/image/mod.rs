@@ -1,0 +1,3 @@
+//! Images: opening a base, applying a plan to it, checking it, writing it out.
+
+pub mod format;

@@ -1,0 +1,1 @@
+//! `pimg.lock`: what a build must find unchanged.
