@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::HostError;
-use super::files::{FileLock, disk_usage, write_atomic};
+use super::files::{FileLock, remove_tree, write_atomic};
 
 /// The file that tells backup programs to skip a directory (<https://bford.info/cachedir/>).
 const TAG: &str = "CACHEDIR.TAG";
@@ -62,9 +62,7 @@ impl CacheDir {
             Err(HostError::InUse(_)) => return Err(HostError::InUse(path.to_path_buf())),
             other => other?,
         };
-        let freed = disk_usage(path)?;
-        std::fs::remove_dir_all(path).map_err(HostError::file("remove", path))?;
-        Ok(freed)
+        remove_tree(path)
     }
 }
 

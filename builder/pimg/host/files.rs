@@ -137,6 +137,37 @@ pub fn disk_usage(path: &Path) -> Result<u64, HostError> {
     Ok(total)
 }
 
+/// The directories in `dir`, sorted; none where `dir` is missing. Links are not followed.
+///
+/// # Errors
+/// Whatever the system reports.
+pub fn list_directories(dir: &Path) -> Result<Vec<PathBuf>, HostError> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(HostError::file("list", dir)(error)),
+    };
+    let mut directories = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(HostError::file("list", dir))?;
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            directories.push(entry.path());
+        }
+    }
+    directories.sort();
+    Ok(directories)
+}
+
+/// Removes a directory with all that is in it: bytes given back.
+///
+/// # Errors
+/// Whatever the system reports.
+pub fn remove_tree(dir: &Path) -> Result<u64, HostError> {
+    let freed = disk_usage(dir)?;
+    std::fs::remove_dir_all(dir).map_err(HostError::file("remove", dir))?;
+    Ok(freed)
+}
+
 /// An advisory lock on a file or directory, held until it is dropped (or the process ends, however it ends).
 #[derive(Debug)]
 pub struct FileLock {
