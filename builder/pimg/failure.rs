@@ -6,6 +6,8 @@
 use std::error::Error;
 use std::fmt;
 
+use serde::Serialize;
+
 /// What kind of thing went wrong. `cli::exit_code` gives each class its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
@@ -43,10 +45,31 @@ pub trait Fault: Error + Send + Sync + 'static {
         Vec::new()
     }
 
-    /// The same error with its places in source files, where it has any.
-    fn diagnostic(&self) -> Option<&dyn miette::Diagnostic> {
+    /// Further lines for a person, shown below the message as they are: places with excerpts of the files
+    /// that a person wrote, got and expected, both parties of a collision.
+    fn details(&self) -> Option<String> {
         None
     }
+
+    /// The same places for a program.
+    fn places(&self) -> Vec<FaultyPlace> {
+        Vec::new()
+    }
+}
+
+/// A place in a file that a person wrote, and what is wrong there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FaultyPlace {
+    /// The file.
+    pub file: String,
+    /// Line, counted from 1.
+    pub line: usize,
+    /// Column in characters, counted from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+    /// What can be done about it.
+    pub hint: Option<String>,
 }
 
 /// Why a command did not do what it was asked to do.
@@ -122,9 +145,16 @@ impl Failure {
         hints
     }
 
-    /// The places in source files that the error points at.
-    pub fn diagnostic(&self) -> Option<&dyn miette::Diagnostic> {
-        self.fault.diagnostic()
+    /// Further lines for a person, without the message itself; empty where there are none.
+    pub fn details(&self) -> String {
+        let details = self.fault.details().unwrap_or_default();
+        let rest = details.strip_prefix(&self.fault.to_string()).unwrap_or(&details);
+        rest.trim_matches('\n').to_owned()
+    }
+
+    /// The places in files that the error points at.
+    pub fn places(&self) -> Vec<FaultyPlace> {
+        self.fault.places()
     }
 }
 

@@ -1,0 +1,251 @@
+//! Publishing: a build works in a directory beside the results, and renames into place what is complete.
+//!
+//! `out/.pimg-XXXXXX/<host>/…` becomes `out/<host>/…`. A reader sees the old directory or the new one. The
+//! staging directory vanishes with its owner; one that a killed build left is removed by the next build,
+//! which recognises it by its lock: the kernel drops the lock of a dead process.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, RenameFlags};
+use tempfile::TempDir;
+
+use super::error::HostError;
+use super::files::{disk_usage, sync_dir};
+
+/// How the names of staging directories begin.
+const PREFIX: &str = ".pimg-";
+
+/// A work directory on the file system of the results.
+#[derive(Debug)]
+pub struct Staging {
+    out: PathBuf,
+    made_out: bool,
+    // dropped in this order: the directory goes while the lock on it is still held
+    work: Option<TempDir>,
+    _lock: File,
+}
+
+impl Staging {
+    /// Makes a staging directory in `out`, and `out` itself where it is missing.
+    ///
+    /// # Errors
+    /// Whatever the system reports.
+    pub fn new(out: &Path) -> Result<Self, HostError> {
+        let made_out = !out.exists();
+        std::fs::create_dir_all(out).map_err(HostError::file("create", out))?;
+        remove_stale(out)?;
+        loop {
+            let mut builder = tempfile::Builder::new();
+            let work = builder
+                .prefix(PREFIX)
+                .tempdir_in(out)
+                .map_err(HostError::file("create a directory in", out))?;
+            let lock = File::open(work.path()).map_err(HostError::file("open", work.path()))?;
+            match lock.try_lock() {
+                // another build may have taken it for a stale one before it was locked
+                Ok(()) if !is_same(&lock, work.path()) => {}
+                Err(TryLockError::WouldBlock) => {}
+                // some network file systems lock no directories: then nobody takes it for stale either
+                Ok(()) | Err(TryLockError::Error(_)) => {
+                    return Ok(Self { out: out.to_path_buf(), made_out, work: Some(work), _lock: lock });
+                }
+            }
+        }
+    }
+
+    /// Where the work goes; work files of any name may lie here.
+    pub fn path(&self) -> &Path {
+        self.work.as_ref().map_or(&self.out, TempDir::path)
+    }
+
+    /// An empty directory for what will be published as `name`.
+    ///
+    /// # Errors
+    /// Whatever the system reports.
+    pub fn directory(&self, name: &str) -> Result<PathBuf, HostError> {
+        let path = self.path().join(name);
+        std::fs::create_dir(&path).map_err(HostError::file("create", &path))?;
+        Ok(path)
+    }
+
+    /// Puts the directory `name` in the place of `out/<name>`, with everything in it safely on the disk.
+    /// Files of the old directory that the new one does not have stay.
+    ///
+    /// # Errors
+    /// Whatever the system reports; `out/<name>` is as it was.
+    pub fn publish(&self, name: &str) -> Result<PathBuf, HostError> {
+        let (new, target) = (self.path().join(name), self.out.join(name));
+        let names = sync_files(&new)?;
+        let exists = target.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
+        if !exists {
+            std::fs::rename(&new, &target).map_err(HostError::file("publish", &target))?;
+        } else if !swap(&new, &target, &names)? {
+            for name in names {
+                let to = target.join(&name);
+                std::fs::rename(new.join(&name), &to).map_err(HostError::file("publish", &to))?;
+            }
+            sync_dir(&target)?;
+        }
+        sync_dir(&self.out)?;
+        Ok(target)
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        // what cannot be removed now is removed by the next build
+        drop(self.work.take());
+        if self.made_out {
+            let _ = std::fs::remove_dir(&self.out);
+        }
+    }
+}
+
+/// Exchanges two directories in one step. `false` where the file system cannot: nothing has changed then.
+fn swap(new: &Path, target: &Path, names: &[std::ffi::OsString]) -> Result<bool, HostError> {
+    for entry in std::fs::read_dir(target).map_err(HostError::file("list", target))? {
+        let entry = entry.map_err(HostError::file("list", target))?;
+        if names.contains(&entry.file_name()) {
+            continue;
+        }
+        // a directory, or a file system without hard links
+        if std::fs::hard_link(entry.path(), new.join(entry.file_name())).is_err() {
+            return Ok(false);
+        }
+    }
+    sync_dir(new)?;
+    Ok(rustix::fs::renameat_with(CWD, new, CWD, target, RenameFlags::EXCHANGE).is_ok())
+}
+
+/// Flushes the files of a directory and the directory; their names, `manifest.json` last.
+fn sync_files(dir: &Path) -> Result<Vec<std::ffi::OsString>, HostError> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(HostError::file("list", dir))? {
+        let entry = entry.map_err(HostError::file("list", dir))?;
+        let path = entry.path();
+        let file = File::open(&path).map_err(HostError::file("open", &path))?;
+        file.sync_all().map_err(HostError::file("flush", &path))?;
+        names.push(entry.file_name());
+    }
+    // where files are renamed one by one, the manifest tells of nothing that is not there yet
+    names.sort_by_key(|name| (name == "manifest.json", name.clone()));
+    sync_dir(dir)?;
+    Ok(names)
+}
+
+fn is_same(file: &File, path: &Path) -> bool {
+    let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+    match (file.metadata(), path.symlink_metadata()) {
+        (Ok(open), Ok(named)) => identity(open) == identity(named),
+        _ => false,
+    }
+}
+
+/// Removes staging directories that no living build holds: their paths and bytes on the disk.
+///
+/// # Errors
+/// `out` cannot be listed. What cannot be removed is left.
+pub fn remove_stale(out: &Path) -> Result<Vec<(PathBuf, u64)>, HostError> {
+    let entries = match std::fs::read_dir(out) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(HostError::file("list", out)(error)),
+    };
+    let mut removed = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(HostError::file("list", out))?;
+        let path = entry.path();
+        let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if !is_dir || !entry.file_name().to_string_lossy().starts_with(PREFIX) {
+            continue;
+        }
+        let Ok(lock) = File::open(&path) else { continue };
+        if lock.try_lock().is_ok() {
+            let size = disk_usage(&path).unwrap_or(0);
+            if std::fs::remove_dir_all(&path).is_ok() {
+                removed.push((path, size));
+            }
+        }
+    }
+    Ok(removed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{Staging, remove_stale};
+
+    fn listing(dir: &std::path::Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(dir)
+            .expect("a directory")
+            .map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn publishes_a_whole_directory_and_keeps_what_else_is_there() -> Result<(), Box<dyn std::error::Error>> {
+        let dir = tempfile::tempdir()?;
+        let out = dir.path().join("out");
+        for (version, content) in [("1", "one"), ("2", "two"), ("2", "three")] {
+            let staging = Staging::new(&out)?;
+            let work = staging.directory("node-a")?;
+            fs::write(work.join(format!("node-a-{version}.img")), content)?;
+            fs::write(work.join("manifest.json"), content)?;
+            assert_eq!(staging.publish("node-a")?, out.join("node-a"));
+            assert_eq!(fs::read_to_string(out.join("node-a/manifest.json"))?, content);
+        }
+        assert_eq!(listing(&out), ["node-a"]);
+        assert_eq!(listing(&out.join("node-a")), ["manifest.json", "node-a-1.img", "node-a-2.img"]);
+        assert_eq!(fs::read_to_string(out.join("node-a/node-a-1.img"))?, "one");
+        Ok(())
+    }
+
+    #[test]
+    fn a_directory_among_the_old_files_stays_too() -> Result<(), Box<dyn std::error::Error>> {
+        let out = tempfile::tempdir()?;
+        fs::create_dir_all(out.path().join("node-a/notes"))?;
+        fs::write(out.path().join("node-a/x.img"), "old")?;
+        let staging = Staging::new(out.path())?;
+        fs::write(staging.directory("node-a")?.join("x.img"), "new")?;
+        staging.publish("node-a")?;
+        drop(staging);
+        assert_eq!(listing(&out.path().join("node-a")), ["notes", "x.img"]);
+        assert_eq!(fs::read_to_string(out.path().join("node-a/x.img"))?, "new");
+        Ok(())
+    }
+
+    #[test]
+    fn a_build_that_gives_up_leaves_nothing() -> Result<(), Box<dyn std::error::Error>> {
+        let dir = tempfile::tempdir()?;
+        let out = dir.path().join("out");
+        let staging = Staging::new(&out)?;
+        fs::write(staging.directory("node-a")?.join("half"), "x")?;
+        drop(staging);
+        assert!(!out.exists());
+
+        fs::create_dir(&out)?;
+        drop(Staging::new(&out)?);
+        assert!(out.exists(), "was there before");
+        assert_eq!(listing(&out), [""; 0]);
+        Ok(())
+    }
+
+    #[test]
+    fn the_next_build_removes_what_a_killed_one_left() -> Result<(), Box<dyn std::error::Error>> {
+        let out = tempfile::tempdir()?;
+        let living = Staging::new(out.path())?;
+        fs::create_dir_all(out.path().join(".pimg-killed/node-a"))?;
+        fs::create_dir_all(out.path().join("node-b"))?;
+        let removed = remove_stale(out.path())?;
+        assert_eq!(removed.len(), 1);
+        assert!(living.path().exists() && out.path().join("node-b").exists());
+        assert!(!out.path().join(".pimg-killed").exists());
+        Ok(())
+    }
+}
