@@ -80,7 +80,10 @@ mod tests {
     use crate::ext4::fields::{put, put16, put32};
     use proptest::prelude::*;
 
-    fn block(entries: &[(u32, u16, &[u8])]) -> Vec<u8> {
+    /// Inode, length of the entry, name.
+    type Entry<'a> = (u32, u16, &'a [u8]);
+
+    fn block(entries: &[Entry<'_>]) -> Vec<u8> {
         let mut block = vec![0; 1024];
         let mut at = 0;
         for (inode, rec_len, name) in entries {
@@ -102,7 +105,7 @@ mod tests {
 
     #[test]
     fn broken_entries_are_told_by_their_place() {
-        let table: [(&[(u32, u16, &[u8])], &str); 6] = [
+        let table: [(&[Entry<'_>], &str); 6] = [
             (&[(2, 0, b".")], "entry at byte 0 has length 0 with a name of 1"),
             (&[(2, 12, b"."), (2, 1013, b"..")], "entry at byte 12 has length 1013 with a name of 2"),
             (&[(2, 12, b"."), (2, 1016, b"..")], "entry at byte 12 has length 1016 with a name of 2"),

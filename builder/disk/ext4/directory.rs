@@ -27,18 +27,43 @@ pub struct DirEntry {
 pub(super) struct DirBlock<'b> {
     /// Counted from the start of the directory.
     pub(super) logical: u32,
-    /// The names, none in a node of the hash tree.
+    /// What the block is for.
+    pub(super) role: Role<'b>,
+    /// The names; none in a node of the hash tree but its root.
     pub(super) entries: Vec<RawEntry<'b>>,
-    /// In an indexed directory, the hashes that the names must have; `None` for nodes of the tree.
-    pub(super) hashes: Option<RangeInclusive<u32>>,
 }
 
-/// Tells `visit` every block of a directory, checksums verified, and returns the hash tree where there is one.
+/// What a block of a directory is for.
+pub(super) enum Role<'b> {
+    /// It holds names, and there is no hash tree.
+    Linear,
+    /// It is a node of the hash tree.
+    Node,
+    /// It holds the names with these hashes under this version.
+    Leaf(u8, &'b RangeInclusive<u32>),
+    /// There is a hash tree, but it does not know the block.
+    Stray,
+}
+
+impl<'t> Role<'t> {
+    fn of(logical: u32, tree: Option<&'t Tree>) -> Self {
+        match tree {
+            None => Self::Linear,
+            Some(tree) if tree.nodes.binary_search(&logical).is_ok() => Self::Node,
+            Some(tree) => match tree.leaves.get(&logical) {
+                Some(hashes) => Self::Leaf(tree.hash_version, hashes),
+                None => Self::Stray,
+            },
+        }
+    }
+}
+
+/// Tells `visit` every block of a directory, in order, checksums verified.
 pub(super) fn for_each_dir_block(
     reader: &Reader<'_>,
     inode: &Inode,
     visit: &mut dyn FnMut(DirBlock<'_>) -> Result<(), Error>,
-) -> Result<Option<Tree>, Error> {
+) -> Result<(), Error> {
     if inode.has_flag(ENCRYPT_FL) {
         return Err(Error::Unsupported(format!("`encrypt` in inode {}", inode.ino)));
     }
@@ -53,24 +78,24 @@ pub(super) fn for_each_dir_block(
         true => Some(read_tree(count, inode.seed, read, |problem| corrupt(inode.ino, problem))?),
         false => None,
     };
-    let is_node = |logical| tree.as_ref().is_some_and(|tree| tree.nodes.binary_search(&logical).is_ok());
     for logical in 0..count {
         let problem = |problem| corrupt(inode.ino, format_args!("directory block {logical}: {problem}"));
         let block = read(logical)?;
-        if !is_node(logical) {
+        let role = Role::of(logical, tree.as_ref());
+        if !matches!(role, Role::Node) {
             verify_leaf(&block, inode.seed).map_err(problem)?;
         }
-        let hashes = tree.as_ref().and_then(|tree| tree.leaves.get(&logical)).cloned();
-        visit(DirBlock { logical, entries: parse_entries(&block).map_err(problem)?, hashes })?;
+        visit(DirBlock { logical, role, entries: parse_entries(&block).map_err(problem)? })?;
     }
-    Ok(tree)
+    Ok(())
 }
 
 /// The blocks of a directory by their logical number; it has no holes.
 fn physical_blocks(reader: &Reader<'_>, inode: &Inode) -> Result<Vec<u64>, Error> {
     let superblock = reader.superblock();
     let count = inode.size / u64::from(superblock.block_size);
-    if inode.size % u64::from(superblock.block_size) != 0 || !(1..superblock.s_blocks_count).contains(&count)
+    if !inode.size.is_multiple_of(superblock.block_size.into())
+        || !(1..superblock.s_blocks_count).contains(&count)
     {
         return Err(corrupt(inode.ino, format_args!("directory of {} bytes", inode.size)));
     }

@@ -155,7 +155,7 @@ impl Inode {
         verify_checksum(superblock, ino, raw)?;
         let i_extra_isize = extra_isize(raw);
         let fields_end = GOOD_OLD_LEN + i_extra_isize;
-        if fields_end > raw.len() || i_extra_isize % 4 != 0 {
+        if fields_end > raw.len() || !i_extra_isize.is_multiple_of(4) {
             return Err(corrupt(ino, format_args!("`i_extra_isize` is {i_extra_isize}")));
         }
         let extra_field = |offset: usize| if offset + 4 <= fields_end { le32(raw, offset) } else { 0 };

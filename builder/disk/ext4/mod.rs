@@ -2,6 +2,7 @@
 
 pub mod bitmap;
 mod block_map;
+mod check;
 pub mod checksum;
 mod dir_entry;
 mod dir_hash;
@@ -20,6 +21,7 @@ mod superblock;
 mod walk;
 mod xattr;
 
+pub use check::{Summary, check};
 pub use directory::DirEntry;
 pub use error::Error;
 pub use extent::Extent;
