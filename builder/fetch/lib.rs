@@ -26,6 +26,8 @@ mod partial;
 mod pipeline;
 pub mod source;
 mod stamp;
+#[cfg(test)]
+mod test_server;
 pub mod watch;
 
 pub use base::{BaseFetcher, VerifiedBase};
