@@ -87,6 +87,11 @@ impl Table {
         Some((number(&fields, 2)?, number(&fields, 3)?))
     }
 
+    /// Gid of a group, in group.
+    pub fn id(&self, name: &str) -> Option<u32> {
+        number(&self.find(name)?, 2)
+    }
+
     fn entries(&self) -> impl Iterator<Item = Vec<&[u8]>> {
         self.lines.iter().map(|line| line.split(|&byte| byte == b':').collect())
     }

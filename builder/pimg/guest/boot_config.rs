@@ -35,7 +35,9 @@ pub fn changes(inputs: &Inputs<'_>) -> Result<Vec<Change>, Error> {
     let (cmdline, fstab) = match inputs.base_disk_id {
         Some(old) => {
             let new = seed::disk_id(inputs.seed, &host.hostname);
-            (with_disk_id(&cmdline, old, new), with_disk_id(&fstab, old, new))
+            let (cmdline, fstab) = (with_disk_id(&cmdline, old, new), with_disk_id(&fstab, old, new));
+            expect_root_on(new, old, &cmdline)?;
+            (cmdline, fstab)
         }
         None => (cmdline, fstab),
     };
@@ -44,6 +46,19 @@ pub fn changes(inputs: &Inputs<'_>) -> Result<Vec<Change>, Error> {
         changes.file("/etc/fstab", 0o644, fstab, Origin::Rule { rule: "disk identity" })?;
     }
     Ok(changes.0)
+}
+
+/// A kernel that waits for the root of another disk never boots.
+fn expect_root_on(new: u32, old: u32, cmdline: &str) -> Result<(), Error> {
+    let root = cmdline.split_whitespace().find_map(|word| word.strip_prefix("root=PARTUUID="));
+    match root.filter(|root| !root.starts_with(&format!("{new:08x}-"))) {
+        None => Ok(()),
+        Some(root) => {
+            let why =
+                format!("root is `PARTUUID={root}`, but the disk signature of the image is `{old:08x}`");
+            Err(Error::Malformed { path: "/cmdline.txt".to_owned(), line: 1, why })
+        }
+    }
 }
 
 /// config.txt with `lines` under an `[all]` of their own, in place of those of an earlier time.
@@ -147,6 +162,15 @@ mod tests {
             assert_eq!(cmdline_txt(before, &lines(&["cgroup_enable=memory"])).expect("words"), after);
         }
         assert!(cmdline_txt("a", &lines(&["two words"])).is_err());
+    }
+
+    #[test]
+    fn refuses_a_root_on_another_disk() {
+        let cmdline = "root=PARTUUID=11111111-02 rootwait\n";
+        let base =
+            MapBase::default().boot("/cmdline.txt", cmdline).boot("/config.txt", "").file("/etc/fstab", "");
+        let error = changes(&inputs(&host(), &base)).expect_err("another disk").to_string();
+        assert!(error.contains("11111111-02") && error.contains("8a676486"), "{error}");
     }
 
     #[test]

@@ -42,9 +42,8 @@ pub fn segment(files: &[SegmentFile<'_>], mtime: u32) -> Result<Vec<u8>, Error> 
                      content: &[u8]|
      -> Result<(), Error> {
         inode += 1;
-        let length = |length: usize| {
-            u32::try_from(length).map_err(|_| Error::value("", path, "is too long for an initramfs"))
-        };
+        let length =
+            |length: usize| u32::try_from(length).map_err(|_| Error::TooLong { path: path.to_owned() });
         let fields =
             [inode, mode, 0, 0, links, mtime, length(content.len())?, 0, 0, 0, 0, length(path.len() + 1)?, 0];
         output.extend_from_slice(b"070701");
