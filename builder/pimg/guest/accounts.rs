@@ -123,7 +123,7 @@ impl Table {
             let members: Vec<&[u8]> = members.split(|&byte| byte == b',').filter(|m| !m.is_empty()).collect();
             let joins = joins(name);
             let leaves = old.is_some_and(|old| members.contains(&old.as_bytes()));
-            if !leaves && !(joins && !members.contains(&new.as_bytes())) {
+            if !leaves && (!joins || members.contains(&new.as_bytes())) {
                 continue;
             }
             let mut kept: Vec<&[u8]> = members;

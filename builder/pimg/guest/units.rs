@@ -284,10 +284,10 @@ pub fn disable(base: &dyn BaseFiles, name: &str) -> Result<Vec<GuestPath>, Error
     for entry in list(base, CONFIGURATION)? {
         let path = GuestPath::new(CONFIGURATION)?.join(&entry)?;
         match base.kind(Partition::Root, &path)? {
-            Some(EntryKind::Symlink(target)) if target != "/dev/null" => {
-                if target.rsplit('/').next().is_some_and(is_one) && !is_one(&entry) {
-                    gone.push(path);
-                }
+            Some(EntryKind::Symlink(target))
+                if target.rsplit('/').next().is_some_and(is_one) && !is_one(&entry) =>
+            {
+                gone.push(path);
             }
             Some(EntryKind::Directory)
                 if DEPENDENCIES.iter().any(|(_, dir)| entry.ends_with(&format!(".{dir}"))) =>
@@ -338,11 +338,12 @@ fn with_also(base: &dyn BaseFiles, name: &str) -> Result<BTreeMap<String, (Guest
     let mut found = BTreeMap::new();
     let mut waiting = vec![name.to_owned()];
     while let Some(next) = waiting.pop() {
-        if !found.contains_key(&next) {
-            let (path, file) = find(base, &UnitName::new(&next)?)?;
-            waiting.extend(file.install_list("Also").into_iter().map(str::to_owned));
-            found.insert(next, (path, file));
+        if found.contains_key(&next) {
+            continue;
         }
+        let (path, file) = find(base, &UnitName::new(&next)?)?;
+        waiting.extend(file.install_list("Also").into_iter().map(str::to_owned));
+        found.insert(next, (path, file));
     }
     Ok(found)
 }
