@@ -73,12 +73,16 @@ mod tests {
         let request = CleanRequest { cache: false, out: true };
         let outcome = run(&request, &context).expect("nothing is in use");
         assert_eq!(outcome.removed.len(), 1);
-        assert!(!at("out/node-a").exists() && at("out/mine/notes.txt").exists() && at("out/.gitkeep").exists());
+        assert!(
+            !at("out/node-a").exists() && at("out/mine/notes.txt").exists() && at("out/.gitkeep").exists()
+        );
         assert!(at("cache").exists());
 
         let outcome = run(&CleanRequest { cache: true, out: false }, &context).expect("nothing is in use");
         assert!(outcome.freed > 0 && !at("cache").exists());
-        assert!(run(&CleanRequest { cache: true, out: true }, &context).expect("is clean").removed.is_empty());
+        assert!(
+            run(&CleanRequest { cache: true, out: true }, &context).expect("is clean").removed.is_empty()
+        );
         Ok(())
     }
 }

@@ -68,7 +68,9 @@ impl Fault for LockError {
 
     fn details(&self) -> Option<String> {
         match self {
-            Self::Differs { what, expected, got } => Some(format!("  expected {what} {expected}\n  got      {what} {got}")),
+            Self::Differs { what, expected, got } => {
+                Some(format!("  expected {what} {expected}\n  got      {what} {got}"))
+            }
             _ => None,
         }
     }
