@@ -5,3 +5,11 @@
 
 pub mod block;
 pub mod ext4;
+pub mod fat;
+mod gpt;
+pub mod mbr;
+pub mod overlay;
+mod slice;
+pub mod table;
+
+pub use slice::Slice;

@@ -1,3 +1,4 @@
 //! Images: opening a base, applying a plan to it, checking it, writing it out.
 
+pub mod emit;
 pub mod format;

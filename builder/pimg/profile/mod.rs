@@ -1,4 +1,16 @@
 //! Profiles: what a node is to be, as TOML with `extends`, checked as a whole.
 
+pub(crate) mod check;
+mod check_network;
+pub(crate) mod document;
+mod error;
 pub mod host;
+mod load;
+pub mod problem;
+mod raw;
+mod ssh_key;
 pub mod types;
+pub(crate) mod values;
+
+pub use error::Error;
+pub use load::Profiles;

@@ -1,0 +1,193 @@
+//! `manifest.json`: what is in an image and where each part comes from. It never holds a secret.
+
+use serde::Serialize;
+
+use super::emit::Emitted;
+use crate::plan::change::{Action, Change, Content, Ownership, Partition};
+use pimg_fetch::digest::Sha256Digest;
+
+/// Version of the manifest's shape. A field may be added; one that goes or changes its meaning raises this.
+pub const SCHEMA: u32 = 1;
+
+/// The whole manifest.
+#[derive(Debug, Serialize)]
+pub struct Manifest {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Version of pimg that built the image.
+    pub pimg: &'static str,
+    /// Name of the profile.
+    pub profile: String,
+    /// Host name.
+    pub hostname: String,
+    /// Version of the image.
+    pub version: String,
+    /// The base image.
+    pub base: BaseEntry,
+    /// Digest of `pimg.lock`, where the project has one.
+    pub lock_sha256: Option<String>,
+    /// The image itself.
+    pub image: ImageEntry,
+    /// Every change made to the base, in the order in which it was made.
+    pub changes: Vec<ChangeEntry>,
+}
+
+/// The base image.
+#[derive(Debug, Serialize)]
+pub struct BaseEntry {
+    /// File name or URL it was taken from.
+    pub source: String,
+    /// Digest of the file as it is published.
+    pub sha256: String,
+    /// Digest of the raw image inside.
+    pub raw_sha256: String,
+}
+
+/// The image itself.
+#[derive(Debug, Serialize)]
+pub struct ImageEntry {
+    /// File name.
+    pub file: String,
+    /// Length of the file in bytes.
+    pub size: u64,
+    /// Digest of the file.
+    pub sha256: String,
+    /// Length of the raw image in bytes.
+    pub raw_size: u64,
+    /// Digest of the raw image.
+    pub raw_sha256: String,
+    /// Disk signature of the partition table, 8 hexadecimal digits.
+    pub disk_id: String,
+}
+
+impl ImageEntry {
+    /// Describes what was emitted.
+    pub fn new(file: String, emitted: &Emitted, disk_id: u32) -> Self {
+        Self {
+            file,
+            size: emitted.size,
+            sha256: emitted.sha256.to_string(),
+            raw_size: emitted.raw_size,
+            raw_sha256: emitted.raw_sha256.to_string(),
+            disk_id: format!("{disk_id:08x}"),
+        }
+    }
+}
+
+/// One change.
+#[derive(Debug, Serialize)]
+pub struct ChangeEntry {
+    /// The partition.
+    pub partition: Partition,
+    /// The path on that partition.
+    pub path: String,
+    /// `file`, `directory`, `symlink`, `remove` or `ownership`.
+    pub action: &'static str,
+    /// Where the change comes from.
+    pub origin: String,
+    /// Permission bits, four octal digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// User id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
+    /// Group id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gid: Option<u32>,
+    /// Length in bytes of a file that is no secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Digest of a file that is no secret. The digest of a secret would let anybody test a guess.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// Text of a symbolic link.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Whether the content is a secret.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub secret: bool,
+}
+
+impl ChangeEntry {
+    /// Describes a change.
+    pub fn new(change: &Change) -> Self {
+        let mut entry = Self {
+            partition: change.partition,
+            path: change.path.to_string(),
+            action: "remove",
+            origin: change.origin.to_string(),
+            mode: None,
+            uid: None,
+            gid: None,
+            size: None,
+            sha256: None,
+            target: None,
+            secret: false,
+        };
+        match &change.action {
+            Action::PutFile { content, ownership } => {
+                entry.action = "file";
+                entry.own(change.partition, *ownership);
+                entry.describe(content);
+            }
+            Action::MakeDir { ownership } => {
+                entry.action = "directory";
+                entry.own(change.partition, *ownership);
+            }
+            Action::Symlink { target } => {
+                entry.action = "symlink";
+                entry.target = Some(target.clone());
+            }
+            Action::Remove => {}
+            Action::SetOwnership { ownership } => {
+                entry.action = "ownership";
+                entry.own(change.partition, *ownership);
+            }
+        }
+        entry
+    }
+
+    /// FAT keeps neither owners nor modes.
+    fn own(&mut self, partition: Partition, ownership: Ownership) {
+        if partition == Partition::Root {
+            self.mode = Some(format!("{:04o}", ownership.mode));
+            self.uid = Some(ownership.uid);
+            self.gid = Some(ownership.gid);
+        }
+    }
+
+    fn describe(&mut self, content: &Content) {
+        match content {
+            Content::Bytes(bytes) => {
+                self.size = Some(bytes.len() as u64);
+                self.sha256 = Some(Sha256Digest::of(bytes).to_string());
+            }
+            Content::HostFile { len, sha256, .. } => {
+                self.size = Some(*len);
+                self.sha256 = Some(sha256.clone());
+            }
+            Content::Secret(_) => self.secret = true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ChangeEntry;
+    use crate::plan::change::{Action, Change, Content, Origin, Ownership};
+    use crate::plan::path::GuestPath;
+    use crate::secret::Secret;
+
+    #[test]
+    fn a_secret_leaves_neither_bytes_nor_length_nor_digest() {
+        let content = Content::Secret(Secret::new(b"hunter2".to_vec()));
+        let action = Action::PutFile { content, ownership: Ownership::root(0o600) };
+        let path = GuestPath::new("/etc/key").expect("a valid path");
+        let change = Change::root(path, action, Origin::Rule { rule: "a test" });
+        let entry = serde_json::to_string(&ChangeEntry::new(&change)).expect("JSON");
+        assert_eq!(
+            entry,
+            r#"{"partition":"root","path":"/etc/key","action":"file","origin":"rule \"a test\"","mode":"0600","uid":0,"gid":0,"secret":true}"#
+        );
+    }
+}

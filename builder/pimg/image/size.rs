@@ -1,0 +1,97 @@
+//! How large the image has to be, so that the node never grows its root file system over a busy card.
+
+use crate::plan::change::{Action, Change, Content, Partition};
+use crate::profile::host::ImageSpec;
+
+/// Partitions of Raspberry Pi OS start and end at multiples of this many bytes (pi-gen, export-image).
+pub const ALIGNMENT: u64 = 8 << 20;
+
+/// Block of the root file system, in bytes: every file takes whole ones.
+const BLOCK: u64 = 4096;
+
+/// The profile asks for an image that cannot hold what goes into it.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`image.size` is too small: got {got} bytes, and the files alone need {needed} bytes")]
+pub struct TooSmall {
+    /// Bytes asked for.
+    pub got: u64,
+    /// Bytes needed.
+    pub needed: u64,
+}
+
+/// What the base has, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct BaseSizes {
+    /// Where the root partition starts.
+    pub root_start: u64,
+    /// Length of the root partition.
+    pub root_len: u64,
+    /// Bytes in use on the root file system, its own structures among them.
+    pub root_used: u64,
+    /// Length of the base image.
+    pub image_len: u64,
+}
+
+/// Length of the finished image in bytes: what the profile fixes, or what the files need plus the free space
+/// that the profile asks for. Never shorter than the base.
+///
+/// # Errors
+/// The profile fixes a length that is too small.
+pub fn image_length(base: BaseSizes, changes: &[Change], image: &ImageSpec) -> Result<u64, TooSmall> {
+    let content = base.root_used + changes.iter().map(space_on_root).sum::<u64>();
+    let needed = (base.root_start + with_structures(content)).max(base.image_len);
+    match image.size {
+        Some(got) if got < needed => Err(TooSmall { got, needed }),
+        Some(got) => Ok(got / 512 * 512),
+        None => {
+            let wanted = base.root_start + with_structures(content + image.free);
+            Ok(wanted.max(base.image_len).next_multiple_of(ALIGNMENT))
+        }
+    }
+}
+
+/// Groups of 128 MiB bring inode tables of 2 MiB and bitmaps of their own: 2 % covers them.
+fn with_structures(bytes: u64) -> u64 {
+    bytes + bytes / 50
+}
+
+fn space_on_root(change: &Change) -> u64 {
+    if change.partition != Partition::Root {
+        return 0;
+    }
+    let length = match &change.action {
+        Action::PutFile { content: Content::Bytes(bytes), .. } => bytes.len() as u64,
+        Action::PutFile { content: Content::Secret(secret), .. } => secret.expose().len() as u64,
+        Action::PutFile { content: Content::HostFile { len, .. }, .. } => *len,
+        Action::MakeDir { .. } => BLOCK,
+        Action::Symlink { .. } | Action::Remove | Action::SetOwnership { .. } => 0,
+    };
+    length.next_multiple_of(BLOCK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ALIGNMENT, BaseSizes, TooSmall, image_length};
+    use crate::profile::host::ImageSpec;
+
+    const BASE: BaseSizes =
+        BaseSizes { root_start: 520 << 20, root_len: 1 << 30, root_used: 800 << 20, image_len: 1544 << 20 };
+
+    fn spec(size: Option<u64>, free: u64) -> ImageSpec {
+        ImageSpec { size, free, version: "1".to_owned() }
+    }
+
+    #[test]
+    fn grows_by_what_the_profile_wants_free() {
+        let length = image_length(BASE, &[], &spec(None, 4 << 30)).expect("fits");
+        assert!(length >= (520 << 20) + (800 << 20) + (4 << 30));
+        assert_eq!(length % ALIGNMENT, 0);
+    }
+
+    #[test]
+    fn never_shrinks_and_never_promises_what_does_not_fit() {
+        assert_eq!(image_length(BASE, &[], &spec(None, 0)), Ok(BASE.image_len));
+        let refused = image_length(BASE, &[], &spec(Some(1 << 30), 0));
+        assert_eq!(refused, Err(TooSmall { got: 1 << 30, needed: BASE.image_len }));
+    }
+}

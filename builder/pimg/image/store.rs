@@ -1,0 +1,50 @@
+//! Where the changed blocks of a working image live: an unnamed file, so that memory stays small whatever is
+//! written into the image, and nothing stays behind whatever happens to the build.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use pimg_disk::overlay::{BLOCK_SIZE, Block, BlockStore};
+
+/// Blocks in an unnamed temporary file, one after another.
+#[derive(Debug)]
+pub struct FileStore {
+    file: File,
+    slots: Mutex<u32>,
+}
+
+impl FileStore {
+    /// An empty store in a directory of the host.
+    ///
+    /// # Errors
+    /// The directory cannot be written to.
+    pub fn in_directory(directory: &Path) -> io::Result<Self> {
+        Ok(Self { file: tempfile::tempfile_in(directory)?, slots: Mutex::new(0) })
+    }
+}
+
+fn offset(slot: u32) -> u64 {
+    u64::from(slot) * BLOCK_SIZE as u64
+}
+
+impl BlockStore for FileStore {
+    fn append(&self, block: &Block) -> io::Result<u32> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = *slots;
+        let next = slot.checked_add(1).ok_or(io::ErrorKind::FileTooLarge)?;
+        self.file.write_all_at(block, offset(slot))?;
+        *slots = next;
+        Ok(slot)
+    }
+
+    fn read_slot(&self, slot: u32, block: &mut Block) -> io::Result<()> {
+        self.file.read_exact_at(block, offset(slot))
+    }
+
+    fn write_slot(&self, slot: u32, block: &Block) -> io::Result<()> {
+        self.file.write_all_at(block, offset(slot))
+    }
+}

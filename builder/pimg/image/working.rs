@@ -1,0 +1,86 @@
+//! The image that a plan is applied to: changed blocks over a base that stays as it is.
+
+use std::io;
+use std::sync::Arc;
+
+use pimg_disk::block::{BlockRead, BlockWrite};
+use pimg_disk::mbr::{self, SECTOR};
+use pimg_disk::overlay::Overlay;
+use pimg_disk::slice::Slice;
+use pimg_disk::{ext4, table};
+
+use super::base::BaseImage;
+use super::store::FileStore;
+
+/// Why a working image cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkingError {
+    /// The overlay cannot be made.
+    #[error("cannot lay a working image over the base")]
+    Overlay(#[from] io::Error),
+    /// The partition table cannot be changed.
+    #[error("cannot change the partition table")]
+    Table(#[from] table::Error),
+    /// The root partition would be too long for its table.
+    #[error("a master boot record cannot hold a partition of {sectors} sectors")]
+    TooLong {
+        /// Its length in sectors of 512 bytes.
+        sectors: u64,
+    },
+    /// The root file system cannot be grown.
+    #[error("cannot grow the root file system")]
+    Grow(#[source] ext4::Error),
+}
+
+/// Changed blocks over a base, with its two partitions.
+pub struct WorkingImage {
+    device: Arc<Overlay>,
+    boot: Arc<Slice<Arc<Overlay>>>,
+    root: Arc<Slice<Arc<Overlay>>>,
+}
+
+impl WorkingImage {
+    /// A working image of `length` bytes with the disk signature `disk_id`. The root partition reaches to the
+    /// end of the image, and its file system fills it; `epoch` in seconds since 1970 is the time of growing.
+    ///
+    /// # Errors
+    /// The base cannot be grown, or the host cannot hold the changed blocks.
+    pub fn new(
+        base: &BaseImage,
+        length: u64,
+        disk_id: u32,
+        store: FileStore,
+        epoch: i64,
+    ) -> Result<Self, WorkingError> {
+        let device = Arc::new(Overlay::new(base.device(), length, store)?);
+        let (boot, root) = (base.boot_partition(), base.root_partition());
+        let root_length = length - root.start;
+        mbr::set_disk_signature(&device, disk_id)?;
+        if root_length > root.length {
+            let sectors = root_length / SECTOR;
+            let size = u32::try_from(sectors).map_err(|_| WorkingError::TooLong { sectors })?;
+            mbr::resize_partition(&device, root.mbr_number()?, size)?;
+        }
+        let root_length = root_length.max(root.length);
+        let slice = |name, start, length| Slice::new(Arc::clone(&device), name, start, length).map(Arc::new);
+        let boot = slice("boot partition", boot.start, boot.length)?;
+        let root = slice("root partition", root.start, root_length)?;
+        ext4::grow(root.as_ref(), epoch).map_err(WorkingError::Grow)?;
+        Ok(Self { device, boot, root })
+    }
+
+    /// The whole image.
+    pub fn device(&self) -> Arc<dyn BlockRead> {
+        self.device.clone()
+    }
+
+    /// The boot partition.
+    pub fn boot(&self) -> Arc<dyn BlockWrite> {
+        self.boot.clone()
+    }
+
+    /// The root partition.
+    pub fn root(&self) -> Arc<dyn BlockWrite> {
+        self.root.clone()
+    }
+}

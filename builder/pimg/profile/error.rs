@@ -1,0 +1,45 @@
+//! The error of this room: everything that is wrong with the profiles of one run.
+
+use std::fmt;
+
+use miette::Diagnostic;
+
+use super::problem::{Problem, Report, tidy};
+
+/// Profiles that cannot be used, with every reason.
+#[derive(Debug)]
+pub struct Error {
+    subject: String,
+    problems: Vec<Problem>,
+}
+
+impl Error {
+    pub(crate) fn new(subject: String, problems: Vec<Problem>) -> Self {
+        Self { subject, problems: tidy(problems) }
+    }
+
+    /// Every problem, sorted by file and place.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// The error as text of several lines with excerpts; no colour.
+    pub fn report(&self) -> Report<'_> {
+        Report { headline: self.to_string(), problems: &self.problems }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.problems.len();
+        write!(out, "{} ({count} problem{})", self.subject, if count == 1 { "" } else { "s" })
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl Diagnostic for Error {
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        Some(Box::new(self.problems.iter().map(|problem| problem as &dyn Diagnostic)))
+    }
+}

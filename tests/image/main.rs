@@ -1,0 +1,12 @@
+//! Whole builds on a real base, judged by other people's programs.
+#![expect(clippy::disallowed_methods, reason = "tests run pimg and its judges")]
+
+#[path = "../support/mod.rs"]
+mod support;
+#[path = "../support/mount.rs"]
+mod mount;
+
+mod corruption;
+mod isolation;
+mod judges;
+mod result;

@@ -1,0 +1,151 @@
+//! What the whole-program tests share: a throw-away project, the base image, and the judges.
+#![expect(clippy::disallowed_methods, reason = "tests run pimg and other people's programs")]
+#![allow(dead_code, reason = "every test program uses a part of it")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// The repository.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Whether a missing judge is a failure: yes in CI, no on a laptop.
+fn judges_are_required() -> bool {
+    std::env::var_os("CI").is_some()
+}
+
+/// Says why a test cannot judge here; in CI that is a failure.
+pub fn skip(why: &str) {
+    assert!(!judges_are_required(), "{why}, and in CI nothing is skipped");
+    eprintln!("skipped: {why}");
+}
+
+/// Whether a program is on the path; where it is not, the test is to return.
+pub fn have(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut places = std::env::split_paths(&path).chain(["/usr/sbin", "/sbin"].map(PathBuf::from));
+    let found = places.any(|place| place.join(program).is_file());
+    if !found {
+        skip(&format!("`{program}` is not installed"));
+    }
+    found
+}
+
+/// The base image that `scripts/test` has made: `pios` or `default`.
+pub fn base_image(variant: &str) -> Option<PathBuf> {
+    let variable = format!("PIMG_TEST_BASE_{}", variant.to_uppercase());
+    let found = std::env::var_os(&variable).map(PathBuf::from).filter(|path| path.is_file());
+    if found.is_none() {
+        skip(&format!("{variable} names no base image: `scripts/make-base --variant {variant}` makes one"));
+    }
+    found
+}
+
+/// A project directory of its own: the repository's profiles and overlays, an own seed, cache and output.
+pub struct Project {
+    dir: TempDir,
+}
+
+impl Project {
+    /// A copy of the repository's profiles and overlays.
+    pub fn new() -> Self {
+        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary directory");
+        let project = Self { dir };
+        for part in ["profiles", "overlays"] {
+            copy_tree(&repository().join(part), &project.path().join(part));
+        }
+        let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f test\n";
+        fs::write(project.path().join("test.pub"), key).expect("writing a test key");
+        project
+    }
+
+    /// The project directory.
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A path below the project directory.
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+
+    /// `pimg` with these arguments, in this project, with nothing of the caller's environment that counts.
+    pub fn pimg(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pimg"));
+        command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
+        command.env("PIMG_CACHE", shared_cache()).env("HOME", self.path()).env("NO_COLOR", "1");
+        command.env_remove("SOURCE_DATE_EPOCH");
+        command
+    }
+
+    /// Runs `pimg` and demands success.
+    pub fn pimg_ok(&self, arguments: &[&str]) -> Output {
+        let output = self.pimg(arguments).output().expect("running pimg");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "pimg {arguments:?} failed:\n{told}");
+        output
+    }
+
+    /// Builds a profile on a base as a raw image and returns its path.
+    pub fn build_raw(&self, profile: &str, base: &Path) -> PathBuf {
+        let base = base.to_str().expect("a path in UTF-8");
+        let arguments = ["build", "--profile", profile, "--base", base, "--format", "raw", "--ssh-key", "test.pub"];
+        let output = self.pimg_ok(&arguments);
+        let printed = String::from_utf8(output.stdout).expect("paths in UTF-8");
+        let image = printed.lines().find(|line| line.ends_with(".img")).expect("the image's path on stdout");
+        self.join(image)
+    }
+}
+
+impl Project {
+    /// The base as a raw image: decoded by the stock decoder, once for all tests.
+    pub fn decoded_base(&self, base: &Path) -> PathBuf {
+        if base.extension().is_some_and(|extension| extension == "img") {
+            return base.to_owned();
+        }
+        let name = base.file_stem().expect("a file name");
+        let decoded = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        if !decoded.is_file() {
+            let partial = self.join("decoding.img");
+            let pipeline = format!("xz -dc '{}' | cp --sparse=always /dev/stdin '{}'", base.display(), partial.display());
+            run("bash", &["-o", "pipefail", "-c", &pipeline]);
+            fs::rename(partial, &decoded).expect("keeping the decoded base");
+        }
+        decoded
+    }
+}
+
+/// One cache for all tests of a run: the base is decoded once.
+pub fn shared_cache() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache")
+}
+
+/// Runs another program and demands success.
+pub fn run(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output();
+    let output = output.unwrap_or_else(|error| panic!("cannot run {program}: {error}"));
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{program} {arguments:?} failed:\n{out}{err}");
+    out.into_owned()
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("making a directory");
+    for entry in fs::read_dir(from).expect("reading a directory") {
+        let entry = entry.expect("reading a directory entry");
+        let target = to.join(entry.file_name());
+        let kind = entry.file_type().expect("a file type");
+        if kind.is_dir() {
+            copy_tree(&entry.path(), &target);
+        } else if kind.is_symlink() {
+            let text = fs::read_link(entry.path()).expect("a link's text");
+            std::os::unix::fs::symlink(text, target).expect("copying a link");
+        } else {
+            fs::copy(entry.path(), target).expect("copying a file");
+        }
+    }
+}
