@@ -7,8 +7,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 /// Units that cost a minute of emulation and that nothing here asks about.
-const MASKED: [&str; 5] =
-    ["man-db.timer", "apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_reap.service", "ldconfig.service"];
+const MASKED: [&str; 5] = [
+    "man-db.timer",
+    "apt-daily.timer",
+    "apt-daily-upgrade.timer",
+    "e2scrub_reap.service",
+    "ldconfig.service",
+];
 
 /// Runs the probe: the only thing the guest gets beside the image, by its kernel command line.
 const PROBE_UNIT: &str = "[Unit]
@@ -134,7 +139,8 @@ fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for group in bytes.chunks(3) {
-        let bits = group.iter().fold(0u32, |bits, &byte| bits << 8 | u32::from(byte)) << (8 * (3 - group.len()));
+        let bits =
+            group.iter().fold(0u32, |bits, &byte| bits << 8 | u32::from(byte)) << (8 * (3 - group.len()));
         for digit in 0..4 {
             let six = (bits >> (18 - 6 * digit)) as usize & 63;
             text.push(if digit <= group.len() { char::from(DIGITS[six]) } else { '=' });

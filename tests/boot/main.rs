@@ -59,7 +59,10 @@ fn expect_report(report: &Value, identity: &Value, profile: &str, address: &str)
     expect(addresses.contains(&format!("{address}/24")), "the address is up");
     expect(!addresses.contains("eth0"), "interfaces have predictable names");
     expect(report["default_route"].to_string().contains("10.10.80.1"), "the gateway is the default route");
-    expect(report["mounts"]["/"] == "ext4" && report["mounts"]["/boot/firmware"] == "vfat", "both are mounted");
+    expect(
+        report["mounts"]["/"] == "ext4" && report["mounts"]["/boot/firmware"] == "vfat",
+        "both are mounted",
+    );
     expect(report["root_free"].as_u64() >= Some(3 << 30), "the root file system has been grown");
     expect(report["sshd"] == "active", "sshd runs");
     let settings = report["sshd_settings"].to_string();
@@ -72,7 +75,8 @@ fn expect_report(report: &Value, identity: &Value, profile: &str, address: &str)
 
 /// The operator logs in with the key of the build, and the node shows the key that the build announced.
 fn expect_ssh(project: &Project, key: &Path, port: u16, identity: &Value) {
-    let scanned = support::run("ssh-keyscan", &["-T", "60", "-t", "ed25519", "-p", &port.to_string(), "127.0.0.1"]);
+    let scanned =
+        support::run("ssh-keyscan", &["-T", "60", "-t", "ed25519", "-p", &port.to_string(), "127.0.0.1"]);
     let expected = identity["identity"]["ssh_host_key"].as_str().expect("a host key");
     let blob = expected.split_whitespace().nth(1).expect("a key blob");
     assert!(scanned.contains(blob), "the node shows the announced host key:\n{scanned}\n{expected}");

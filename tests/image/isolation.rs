@@ -23,7 +23,12 @@ fn an_ordinary_user_builds_without_mount_loop_device_or_subprocess() {
     let trace = project.join("trace");
     let is_root = support::run("id", &["-u"]).trim() == "0";
     let mut command = if is_root { as_nobody(&project) } else { Command::new("strace") };
-    command.args(["-f", "-qq", "-e", "trace=execve,execveat,mount,umount2,fsopen,unshare,clone,ioctl,openat"]);
+    command.args([
+        "-f",
+        "-qq",
+        "-e",
+        "trace=execve,execveat,mount,umount2,fsopen,unshare,clone,ioctl,openat",
+    ]);
     command.arg("-o").arg(&trace).arg(env!("CARGO_BIN_EXE_pimg"));
     command.args(["build", "--profile", "k8sctl-pi5l", "--format", "raw", "--ssh-key", "test.pub", "--base"]);
     command.arg(&base).current_dir(project.path()).env("PIMG_CACHE", project.join("cache"));

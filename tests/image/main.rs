@@ -1,10 +1,10 @@
 //! Whole builds on a real base, judged by other people's programs.
 #![expect(clippy::disallowed_methods, reason = "tests run pimg and its judges")]
 
-#[path = "../support/mod.rs"]
-mod support;
 #[path = "../support/mount.rs"]
 mod mount;
+#[path = "../support/mod.rs"]
+mod support;
 
 mod corruption;
 mod isolation;

@@ -111,7 +111,8 @@ fn the_same_inputs_give_the_same_bytes() {
         let built = |project: &Project| {
             let base = base.to_str().expect("UTF-8");
             let profile = ["build", "--profile", "k8sctl-pi5l", "--base", base];
-            let output = project.pimg_ok(&[&profile[..], &["--format", format, "--ssh-key", "test.pub"]].concat());
+            let output =
+                project.pimg_ok(&[&profile[..], &["--format", format, "--ssh-key", "test.pub"]].concat());
             let printed = String::from_utf8(output.stdout).expect("UTF-8");
             project.join(printed.lines().next().expect("the image's path"))
         };

@@ -93,7 +93,8 @@ impl Project {
     /// Builds a profile on a base as a raw image and returns its path.
     pub fn build_raw(&self, profile: &str, base: &Path) -> PathBuf {
         let base = base.to_str().expect("a path in UTF-8");
-        let arguments = ["build", "--profile", profile, "--base", base, "--format", "raw", "--ssh-key", "test.pub"];
+        let arguments =
+            ["build", "--profile", profile, "--base", base, "--format", "raw", "--ssh-key", "test.pub"];
         let output = self.pimg_ok(&arguments);
         let printed = String::from_utf8(output.stdout).expect("paths in UTF-8");
         let image = printed.lines().find(|line| line.ends_with(".img")).expect("the image's path on stdout");
@@ -111,7 +112,11 @@ impl Project {
         let decoded = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         if !decoded.is_file() {
             let partial = self.join("decoding.img");
-            let pipeline = format!("xz -dc '{}' | cp --sparse=always /dev/stdin '{}'", base.display(), partial.display());
+            let pipeline = format!(
+                "xz -dc '{}' | cp --sparse=always /dev/stdin '{}'",
+                base.display(),
+                partial.display()
+            );
             run("bash", &["-o", "pipefail", "-c", &pipeline]);
             fs::rename(partial, &decoded).expect("keeping the decoded base");
         }

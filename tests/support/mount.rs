@@ -36,7 +36,8 @@ impl Mount {
         while let Some(path) = pending.pop() {
             let metadata = fs::symlink_metadata(&path).expect("metadata");
             if metadata.is_dir() {
-                pending.extend(fs::read_dir(&path).expect("a directory").map(|e| e.expect("an entry").path()));
+                pending
+                    .extend(fs::read_dir(&path).expect("a directory").map(|e| e.expect("an entry").path()));
             }
             entries.insert(self.guest_path(&path), Entry::read(&path, &metadata));
         }
@@ -53,7 +54,8 @@ impl Mount {
 
     fn extended_attributes(&self) -> BTreeMap<String, String> {
         let root = self.dir.path().to_str().expect("UTF-8");
-        let told = super::run("getfattr", &["-R", "-h", "-d", "-m", "-", "-e", "hex", "--absolute-names", root]);
+        let told =
+            super::run("getfattr", &["-R", "-h", "-d", "-m", "-", "-e", "hex", "--absolute-names", root]);
         let mut attributes = BTreeMap::new();
         for block in told.split("\n\n").filter(|block| !block.trim().is_empty()) {
             let (name, rest) = block.trim().split_once('\n').expect("a name and its attributes");

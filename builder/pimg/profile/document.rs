@@ -77,9 +77,7 @@ fn convert_value(
         DeValue::Array(list) => {
             Node::List(list.into_iter().map(|item| convert_value(file, item, None)).collect())
         }
-        DeValue::Table(table) => {
-            Node::Table(convert_table(file, key.unwrap_or(&place).clone(), table))
-        }
+        DeValue::Table(table) => Node::Table(convert_table(file, key.unwrap_or(&place).clone(), table)),
     };
     Located { value: node, place }
 }
@@ -243,7 +241,8 @@ pub(crate) fn secret_reference(
     node: Located<Node>,
     problems: &mut Vec<Problem>,
 ) -> Option<Located<SecretReference>> {
-    const HINT: &str = "write `{ env = \"NAME\" }`, `{ file = \"PATH\" }` or `{ command = [\"PROGRAM\", \"ARGUMENT\"] }`";
+    const HINT: &str =
+        "write `{ env = \"NAME\" }`, `{ file = \"PATH\" }` or `{ command = [\"PROGRAM\", \"ARGUMENT\"] }`";
     let place = node.place;
     let refuse = |problems: &mut Vec<Problem>, message: &str| {
         problems.push(Problem::at(&place, message).without_excerpt().with_hint(HINT));
@@ -288,7 +287,9 @@ pub(crate) fn secret_reference(
 pub(crate) fn closest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
     let limit = (word.chars().count() / 3).clamp(1, 3);
     let near = known.into_iter().map(|other| (edit_distance(word, other), other));
-    near.filter(|(distance, _)| *distance <= limit).min_by_key(|(distance, _)| *distance).map(|(_, other)| other)
+    near.filter(|(distance, _)| *distance <= limit)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, other)| other)
 }
 
 /// Optimal string alignment distance: insertions, deletions, replacements and swaps of neighbours.
@@ -316,9 +317,13 @@ mod tests {
 
     #[test]
     fn counts_edits() {
-        for (a, b, distance) in
-            [("", "", 0), ("abc", "", 3), ("hostname", "hostname", 0), ("adress", "address", 1), ("dsn", "dns", 1)]
-        {
+        for (a, b, distance) in [
+            ("", "", 0),
+            ("abc", "", 3),
+            ("hostname", "hostname", 0),
+            ("adress", "address", 1),
+            ("dsn", "dns", 1),
+        ] {
             assert_eq!(edit_distance(a, b), distance, "{a} {b}");
         }
     }

@@ -130,7 +130,10 @@ impl RawVars {
         let mut overlays = BTreeMap::new();
         for (overlay, node) in table.entries {
             let Node::Table(variables) = node.value else {
-                let hint = format!("put variables of an overlay under `[vars.OVERLAY]`, not `vars.{}`", overlay.value);
+                let hint = format!(
+                    "put variables of an overlay under `[vars.OVERLAY]`, not `vars.{}`",
+                    overlay.value
+                );
                 problems.push(Problem::at(&overlay.place, "is not an overlay's table").with_hint(hint));
                 continue;
             };

@@ -3,10 +3,11 @@
 use fs_ext4::xattr;
 
 use super::acl::Acl;
-use super::inode_fields::{TimeField, Timestamp, check_mode, check_owner};
+use super::inode_fields::{TimeField, check_mode, check_owner};
 use super::session::{DIRECTORY, Editor, Found, REGULAR, SYMLINK, conflict};
 use crate::ext4::Error;
 use crate::ext4::adapter::display;
+use crate::ext4::inode::Timestamp;
 
 const ACCESS_ACL: &str = "system.posix_acl_access";
 const DEFAULT_ACL: &str = "system.posix_acl_default";

@@ -5,6 +5,7 @@
 
 use crate::ext4::Error;
 use crate::ext4::fields::{le16, put};
+use crate::ext4::inode::Timestamp;
 
 const MODE: usize = 0x00;
 const UID_LOW: usize = 0x02;
@@ -23,15 +24,6 @@ const PERMISSION_MASK: u16 = 0o7777;
 
 /// What the base and era fields can hold: 1901-12-13 to 2446-05-10.
 const SECONDS: std::ops::RangeInclusive<i64> = -(1 << 31)..=(1 << 31) - 1 + 3 * (1 << 32);
-
-/// A time of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Timestamp {
-    /// Seconds since 1970-01-01 UTC; ext4 holds 1901-12-13 to 2446-05-10.
-    pub seconds: i64,
-    /// Nanoseconds behind that second, below 1,000,000,000.
-    pub nanoseconds: u32,
-}
 
 impl Timestamp {
     /// The start of a second.

@@ -8,6 +8,6 @@ mod path;
 mod session;
 mod tree;
 
-pub use inode_fields::{Attributes, Timestamp};
+pub use inode_fields::Attributes;
 pub use session::Editor;
 pub use tree::NodeKind;

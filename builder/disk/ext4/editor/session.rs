@@ -11,10 +11,11 @@ use std::sync::Arc;
 
 use fs_ext4::Filesystem;
 
-use super::inode_fields::{RawInode, TYPE_MASK, TimeField, Timestamp};
+use super::inode_fields::{RawInode, TYPE_MASK, TimeField};
 use crate::block::BlockWrite;
 use crate::ext4::adapter::{Adapter, FixedRuntime, display, is_out_of_space, translate};
 use crate::ext4::fields::{le16, put16};
+use crate::ext4::inode::Timestamp;
 use crate::ext4::{Error, Superblock};
 
 /// What an inode is, in its mode.

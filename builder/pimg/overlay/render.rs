@@ -1,0 +1,370 @@
+//! Turns the overlays of one host into changes.
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::plan::change::{Action, Change, Content, Origin, Ownership, Partition};
+use crate::plan::path::GuestPath;
+use crate::profile::host::HostSpec;
+use crate::profile::problem::{Problem, SourceFile};
+
+use super::apt::{AptRequests, AptSource, Keyring, KeyringRule, SourceRule, Uris, keyring_fault, render_source};
+use super::error::Error;
+use super::layers::Layers;
+use super::manifest::Manifest;
+use super::template::Templates;
+use super::tree::{Entry, Kind, walk};
+use super::units::UnitRequests;
+use super::variables;
+
+/// Files up to this size are held in memory, larger ones are named by path and digest. Also the largest
+/// template, `overlay.toml` and keyring. In bytes.
+const IN_MEMORY: u64 = 1 << 20;
+
+/// What the overlays of a host want.
+#[derive(Debug, Default)]
+pub struct Rendered {
+    /// Files, links, directories, removals and owners, in order; each path at most once.
+    /// Sources of the base's own mirror are not among them: see [`Self::base_source_changes`].
+    pub changes: Vec<Change>,
+    /// Units to enable, disable and mask.
+    pub units: UnitRequests,
+    /// apt sources and pins; their files are among `changes`.
+    pub apt: AptRequests,
+    /// What a person should know that is no error.
+    pub notices: Vec<String>,
+}
+
+impl Rendered {
+    /// The files of the sources that use the base's own mirror, given its addresses and its `Signed-By`.
+    pub fn base_source_changes(&self, base_uris: &[String], base_signed_by: Option<&str>) -> Vec<Change> {
+        let sources = self.apt.sources.iter().filter(|source| source.uris == Uris::Base);
+        sources.map(|source| source_change(source, base_uris, base_signed_by)).collect()
+    }
+}
+
+fn source_change(source: &AptSource, base_uris: &[String], base_signed_by: Option<&str>) -> Change {
+    let text = render_source(source, base_uris, base_signed_by);
+    let action = Action::PutFile { content: Content::bytes(text), ownership: Ownership::root(0o644) };
+    Change::root(source.path(), action, settings_of(&source.overlay))
+}
+
+fn settings_of(overlay: &str) -> Origin {
+    Origin::Overlay { overlay: overlay.to_owned(), file: "overlay.toml".to_owned() }
+}
+
+/// Renders the overlays of `host`, found below `overlays_dir`, in the order of the profile.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub fn render(overlays_dir: &Path, host: &HostSpec) -> Result<Rendered, Error> {
+    let mut problems = Vec::new();
+    let mut layers = Layers::default();
+    let mut rendered = Rendered::default();
+    for overlay in &host.overlays {
+        let mut one = Overlay {
+            name: overlay,
+            directory: overlays_dir.join(overlay),
+            layers: &mut layers,
+            rendered: &mut rendered,
+            problems: &mut problems,
+        };
+        one.render(host);
+    }
+    rendered.changes = layers.finish(&mut problems);
+    if problems.is_empty() { Ok(rendered) } else { Err(Error::new(host.hostname.as_str(), problems)) }
+}
+
+struct Overlay<'r> {
+    name: &'r str,
+    directory: PathBuf,
+    layers: &'r mut Layers,
+    rendered: &'r mut Rendered,
+    problems: &'r mut Vec<Problem>,
+}
+
+impl Overlay<'_> {
+    fn report(&mut self, file: &str, what: impl std::fmt::Display) {
+        self.problems.push(Problem::new(format!("`overlays/{}/{file}` {what}", self.name)));
+    }
+
+    fn origin(&self, file: &str) -> Origin {
+        Origin::Overlay { overlay: self.name.to_owned(), file: file.to_owned() }
+    }
+
+    fn render(&mut self, host: &HostSpec) {
+        if !fs_err::symlink_metadata(&self.directory).is_ok_and(|found| found.is_dir()) {
+            self.problems.push(Problem::new(format!("`overlays/{}` is not a directory", self.name)));
+            return;
+        }
+        let manifest = self.manifest();
+        let vars = variables::resolve(self.name, &manifest, host, self.problems);
+        let templates = match Templates::new(host, &vars) {
+            Ok(templates) => templates,
+            Err(error) => return self.report("overlay.toml", format!("has values no template can see: {error}")),
+        };
+        if manifest.when.as_ref().is_some_and(|when| !self.holds(&templates, when)) {
+            return;
+        }
+        for path in &manifest.remove {
+            self.layers.remove(self.name, path, self.problems);
+        }
+        let entries = walk(self.name, &self.directory, self.problems);
+        let entries = self.applicable(&manifest, &templates, entries);
+        for entry in &entries {
+            self.entry(&manifest, &templates, entry);
+        }
+        self.rendered.units.add(self.name, &manifest.units, self.problems);
+        for source in &manifest.sources {
+            if source.when.as_ref().is_none_or(|when| self.holds(&templates, when)) {
+                self.source(source);
+            }
+        }
+        for rule in &manifest.pins {
+            if rule.when.as_ref().is_none_or(|when| self.holds(&templates, when)) {
+                let mut pin = rule.pin.clone();
+                self.name.clone_into(&mut pin.overlay);
+                let action = Action::PutFile { content: Content::bytes(pin.render()), ownership: Ownership::root(0o644) };
+                match GuestPath::new(format!("/etc/apt/preferences.d/{}", pin.name)) {
+                    Ok(path) => self.put(&manifest, Change::root(path, action, settings_of(self.name))),
+                    Err(error) => self.problems.push(Problem::at(&rule.place, error.to_string())),
+                }
+                self.rendered.apt.pins.push(pin);
+            }
+        }
+    }
+
+    fn manifest(&mut self) -> Manifest {
+        let path = self.directory.join("overlay.toml");
+        match fs_err::symlink_metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Manifest::default(),
+            Ok(found) if !found.is_file() => {
+                self.report("overlay.toml", "is not a regular file");
+                return Manifest::default();
+            }
+            _ => {}
+        }
+        match read_text(&path) {
+            Ok(text) => {
+                let file = SourceFile::new(format!("overlays/{}/overlay.toml", self.name), text);
+                Manifest::read(&file, self.problems)
+            }
+            Err(error) => {
+                self.report("overlay.toml", format!("cannot be read: {error}"));
+                Manifest::default()
+            }
+        }
+    }
+
+    fn holds(&mut self, templates: &Templates, when: &crate::profile::problem::Located<String>) -> bool {
+        templates.holds(when).unwrap_or_else(|problem| {
+            self.problems.push(problem);
+            false
+        })
+    }
+
+    /// Drops the entries whose condition does not hold, and reports rules that match nothing.
+    fn applicable(&mut self, manifest: &Manifest, templates: &Templates, entries: Vec<Entry>) -> Vec<Entry> {
+        for rule in &manifest.own {
+            if entries.iter().any(|entry| rule.path.matches(&entry.node_path())) {
+                continue;
+            }
+            let base = GuestPath::new(rule.path.as_str()).ok().filter(|_| rule.path.is_plain());
+            match base.zip(rule.complete()) {
+                Some((path, ownership)) => self.layers.own(path, ownership, settings_of(self.name)),
+                None => {
+                    let hint = "for a file of the base image give the whole path, owner, group and mode";
+                    let problem = Problem::at(&rule.place, "matches no entry of this overlay").with_hint(hint);
+                    self.problems.push(problem);
+                }
+            }
+        }
+        let mut entries = entries;
+        for (pattern, place, when) in &manifest.files {
+            if !entries.iter().any(|entry| pattern.matches(&entry.node_path())) {
+                self.problems.push(Problem::at(place, "matches no entry of this overlay"));
+            }
+            if when.as_ref().is_some_and(|when| !self.holds(templates, when)) {
+                entries.retain(|entry| !pattern.matches(&entry.node_path()));
+            }
+        }
+        entries
+    }
+
+    fn put(&mut self, manifest: &Manifest, change: Change) {
+        let node_path = match change.partition {
+            Partition::Root => change.path.to_string(),
+            Partition::Boot => format!("{}{}", super::tree::BOOT_MOUNT, change.path),
+        };
+        let may_replace = manifest.replace.iter().any(|(pattern, _)| pattern.matches(&node_path));
+        self.layers.put(change, may_replace, self.problems);
+    }
+
+    fn entry(&mut self, manifest: &Manifest, templates: &Templates, entry: &Entry) {
+        let node_path = entry.node_path();
+        let mode = match entry.kind {
+            Kind::File { executable: false, .. } => 0o644,
+            _ => 0o755,
+        };
+        let rules: Vec<_> = manifest.own.iter().filter(|rule| rule.path.matches(&node_path)).collect();
+        let ownership = rules.iter().fold(Ownership::root(mode), |before, rule| rule.apply(before));
+        if let Some(rule) = rules.first().filter(|_| entry.partition == Partition::Boot) {
+            self.problems.push(Problem::at(&rule.place, "is on the boot partition, which knows no owners and modes"));
+        }
+        let action = match &entry.kind {
+            // a directory that the base has keeps its owner and mode unless a rule says otherwise
+            Kind::Directory { empty: false } if rules.is_empty() => return,
+            Kind::Directory { .. } => Action::MakeDir { ownership },
+            Kind::Symlink { target } => Action::Symlink { target: target.clone() },
+            Kind::File { host, len, template, .. } => {
+                let content = if *template { self.template(templates, host, &entry.file) } else { self.file(host, *len, &entry.file) };
+                let Some(content) = content else { return };
+                Action::PutFile { content, ownership }
+            }
+        };
+        let origin = self.origin(&entry.file);
+        self.put(manifest, Change { partition: entry.partition, path: entry.path.clone(), action, origin });
+    }
+
+    fn template(&mut self, templates: &Templates, host: &Path, file: &str) -> Option<Content> {
+        let text = read_text(host).map_err(|error| self.report(file, format!("cannot be read: {error}"))).ok()?;
+        let source = SourceFile::new(format!("overlays/{}/{file}", self.name), text);
+        let rendered = templates.render(&source).map_err(|problem| self.problems.push(problem)).ok()?;
+        Some(Content::bytes(rendered))
+    }
+
+    fn file(&mut self, host: &Path, len: u64, file: &str) -> Option<Content> {
+        let content = if len > IN_MEMORY {
+            digest(host).map(|(len, sha256)| Content::HostFile { path: host.to_owned(), len, sha256 })
+        } else {
+            fs_err::read(host).map(Content::bytes)
+        };
+        content.map_err(|error| self.report(file, format!("cannot be read: {error}"))).ok()
+    }
+
+    fn source(&mut self, rule: &SourceRule) {
+        let mut source = AptSource {
+            name: rule.name.value.clone(),
+            overlay: self.name.to_owned(),
+            uris: rule.uris.clone(),
+            suites: rule.suites.clone(),
+            components: rule.components.clone(),
+            architectures: rule.architectures.clone(),
+            keyring: None,
+            disabled: None,
+        };
+        if let Some(keyring) = &rule.keyring {
+            source.keyring = Some(self.keyring(rule, keyring, &mut source.disabled));
+        }
+        let change = source_change(&source, &[], None);
+        if source.uris != Uris::Base {
+            self.layers.put(change, false, self.problems);
+        }
+        self.rendered.apt.sources.push(source);
+    }
+
+    /// Puts the keyring into the image, or says why its source has to stay off.
+    fn keyring(&mut self, source: &SourceRule, rule: &KeyringRule, disabled: &mut Option<String>) -> Keyring {
+        let mut keyring = Keyring {
+            path: rule.path.clone(),
+            file: None,
+            url: rule.url.clone(),
+            fingerprints: rule.fingerprints.clone(),
+            sha256: rule.sha256.as_ref().map(|sha256| sha256.value.clone()),
+        };
+        let name = &source.name.value;
+        let Some(file) = &rule.file else {
+            // neither a file nor an address: the base image has the keyring
+            if rule.url.is_some() {
+                *disabled = Some("its key is not in the overlay".to_owned());
+                self.rendered.notices.push(format!("apt source `{name}` is switched off: its key is not in the overlay"));
+            }
+            return keyring;
+        };
+        let shown = format!("overlays/{}/{}", self.name, file.value);
+        let path = self.directory.join(&file.value);
+        let bytes = match read_plain_file(&self.directory, &file.value) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => {
+                let from = rule.url.as_ref().map(|url| format!(", from {url}")).unwrap_or_default();
+                *disabled = Some(format!("its key `{shown}` is not there yet"));
+                let notice = format!("apt source `{name}` is switched off until its key is at `{shown}`{from}");
+                self.rendered.notices.push(notice);
+                return keyring;
+            }
+            Err(error) => {
+                self.problems.push(Problem::at(&file.place, format!("cannot be read: {error}")));
+                return keyring;
+            }
+        };
+        let got = hex(&Sha256::digest(&bytes));
+        if let Some(fault) = keyring_fault(&rule.path, &bytes) {
+            self.problems.push(Problem::at(&file.place, fault));
+        }
+        match &rule.sha256 {
+            Some(expected) if expected.value != got => {
+                let message = format!("does not match `{shown}`, which has {got}");
+                self.problems.push(Problem::at(&expected.place, message));
+            }
+            None if rule.fingerprints.is_empty() => {
+                let notice = format!("the key `{shown}` is not pinned: add `sha256 = \"{got}\"` to its `keyring`");
+                self.rendered.notices.push(notice);
+            }
+            _ => {}
+        }
+        let origin = self.origin(&file.value);
+        if !self.layers.has(Partition::Root, &rule.path, &origin) {
+            let action = Action::PutFile { content: Content::bytes(bytes), ownership: Ownership::root(0o644) };
+            self.layers.put(Change::root(rule.path.clone(), action, origin), false, self.problems);
+        }
+        keyring.file = Some(path);
+        keyring
+    }
+}
+
+/// The bytes of a file below `directory` that no symbolic link leads to; `None` where there is none.
+fn read_plain_file(directory: &Path, relative: &str) -> io::Result<Option<Vec<u8>>> {
+    let mut path = directory.to_owned();
+    let mut found = None;
+    for part in relative.split('/') {
+        path.push(part);
+        match fs_err::symlink_metadata(&path) {
+            Ok(metadata) if metadata.is_symlink() => return Err(io::Error::other("a symbolic link leads there")),
+            Ok(metadata) => found = Some(metadata),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+    match found {
+        Some(metadata) if metadata.is_file() && metadata.len() <= IN_MEMORY => fs_err::read(&path).map(Some),
+        _ => Err(io::Error::other("not a regular file of at most 1 MiB")),
+    }
+}
+
+fn read_text(path: &Path) -> io::Result<String> {
+    if fs_err::metadata(path)?.len() > IN_MEMORY {
+        return Err(io::Error::other("larger than 1 MiB"));
+    }
+    let text = String::from_utf8(fs_err::read(path)?);
+    text.map_err(|error| io::Error::other(format!("not UTF-8 at byte {}", error.utf8_error().valid_up_to())))
+}
+
+fn digest(path: &Path) -> io::Result<(u64, String)> {
+    let mut file = fs_err::File::open(path)?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 128 << 10];
+    let mut length = 0u64;
+    loop {
+        let count = file.read(&mut buffer)?;
+        let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else { break };
+        hash.update(bytes);
+        length = length.saturating_add(bytes.len() as u64);
+    }
+    Ok((length, hex(&hash.finalize())))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
