@@ -145,11 +145,12 @@ impl Failure {
         hints
     }
 
-    /// Further lines for a person, without the message itself; empty where there are none.
+    /// Further lines for a person, without the message itself; empty where there are none. A blank first
+    /// line stays.
     pub fn details(&self) -> String {
         let details = self.fault.details().unwrap_or_default();
         let rest = details.strip_prefix(&self.fault.to_string()).unwrap_or(&details);
-        rest.trim_matches('\n').to_owned()
+        rest.strip_prefix('\n').unwrap_or(rest).trim_end_matches('\n').to_owned()
     }
 
     /// The places in files that the error points at.

@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::builder::ArgPredicate;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 /// Heading of the options that every command takes.
@@ -53,10 +52,7 @@ pub struct Global {
     pub verbose: bool,
 
     /// Choose how progress is shown on stderr
-    #[arg(
-        long, global = true, value_name = "HOW", value_enum, default_value_t,
-        default_value_if("quiet", ArgPredicate::IsPresent, "none"), help_heading = GLOBAL
-    )]
+    #[arg(long, global = true, value_name = "HOW", value_enum, default_value_t, help_heading = GLOBAL)]
     pub progress: ProgressArg,
 
     /// Choose when to use colours; NO_COLOR is respected
@@ -130,16 +126,14 @@ pub enum Command {
 
 /// `pimg build`
 #[derive(Args, Debug)]
+#[command(group = ArgGroup::new("hosts").required(true))]
 pub struct BuildArgs {
     /// Build this profile; give it again for more
-    #[arg(
-        short, long, value_name = "NAME", num_args = 1.., required_unless_present = "all",
-        conflicts_with = "all", help_heading = "Which hosts"
-    )]
+    #[arg(short, long, value_name = "NAME", num_args = 1.., group = "hosts", help_heading = "Which hosts")]
     pub profile: Vec<String>,
 
     /// Build every profile that has a hostname
-    #[arg(long, help_heading = "Which hosts")]
+    #[arg(long, group = "hosts", help_heading = "Which hosts")]
     pub all: bool,
 
     /// Use this base image instead of the profile's

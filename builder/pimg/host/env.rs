@@ -104,15 +104,14 @@ mod tests {
     fn finds_the_cache_directory() {
         let default =
             if cfg!(target_os = "macos") { "/home/op/Library/Caches/pimg" } else { "/home/op/.cache/pimg" };
-        let cases: [(&[(&str, &str)], Option<&str>); 6] = [
-            (&[("PIMG_CACHE", "/big/cache"), ("HOME", "/home/op")], Some("/big/cache")),
+        for (variables, expected) in [
+            ([("PIMG_CACHE", "/big/cache"), ("HOME", "/home/op")].as_slice(), Some("/big/cache")),
             (&[("PIMG_CACHE", ""), ("HOME", "/home/op")], Some(default)),
             (&[("XDG_CACHE_HOME", "/xdg"), ("HOME", "/home/op")], Some("/xdg/pimg")),
             (&[("XDG_CACHE_HOME", "relative"), ("HOME", "/home/op")], Some(default)),
             (&[("HOME", "/home/op")], Some(default)),
             (&[], None),
-        ];
-        for (variables, expected) in cases {
+        ] {
             let environment = Environment::new(variables.iter().copied());
             assert_eq!(environment.cache_dir(), expected.map(PathBuf::from), "{variables:?}");
         }
