@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pimg_disk::block::{BlockRead, BlockWrite};
 use pimg_disk::mbr::{self, SECTOR};
 use pimg_disk::overlay::Overlay;
-use pimg_disk::slice::Slice;
+use pimg_disk::Slice;
 use pimg_disk::{ext4, table};
 
 use super::base::BaseImage;
