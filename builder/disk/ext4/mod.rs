@@ -7,8 +7,10 @@ mod error;
 pub mod features;
 mod fields;
 pub mod group_desc;
+mod grow;
 mod superblock;
 
 pub use editor::{Attributes, Editor, NodeKind, Timestamp};
 pub use error::Error;
+pub use grow::grow;
 pub use superblock::{SUPERBLOCK_LEN, Superblock};
