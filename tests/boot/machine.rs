@@ -44,7 +44,13 @@ pub(crate) struct BootFiles {
 
 impl Machine {
     /// Starts the guest; `ssh_port` of the host's loopback leads to port 22 of `address`.
-    pub(crate) fn start(image: &Path, files: &BootFiles, address: &str, gateway: &str, ssh_port: u16) -> Self {
+    pub(crate) fn start(
+        image: &Path,
+        files: &BootFiles,
+        address: &str,
+        gateway: &str,
+        ssh_port: u16,
+    ) -> Self {
         let network = format!(
             "user,id=n0,net={gateway}/24,host={gateway},hostfwd=tcp:127.0.0.1:{ssh_port}-{address}:22"
         );

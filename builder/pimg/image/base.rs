@@ -6,11 +6,11 @@ use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
 
+use pimg_disk::Slice;
 use pimg_disk::block::BlockRead;
 use pimg_disk::ext4::{self, Inode, Kind, Reader};
 use pimg_disk::fat;
 use pimg_disk::table::{self, Partition as TableEntry, PartitionTable};
-use pimg_disk::Slice;
 
 use crate::failure::{Class, Fault};
 use crate::guest::base_files::{BaseFiles, BaseReadError, EntryKind};
@@ -63,10 +63,14 @@ impl Fault for BaseError {
     fn hints(&self) -> Vec<String> {
         let hint = match self {
             Self::Io(_) => return Vec::new(),
-            Self::Table(_) | Self::NotRaspberryPiOs(_) => "the base is to be a Raspberry Pi OS Lite image for arm64",
+            Self::Table(_) | Self::NotRaspberryPiOs(_) => {
+                "the base is to be a Raspberry Pi OS Lite image for arm64"
+            }
             Self::Boot { source, .. } if matches!(source, fat::Error::Unsupported(_)) => UNSUPPORTED,
             Self::Root { source, .. } if matches!(source, ext4::Error::Unsupported(_)) => UNSUPPORTED,
-            Self::Boot { .. } | Self::Root { .. } => "get the image again and compare its digest with the publisher's",
+            Self::Boot { .. } | Self::Root { .. } => {
+                "get the image again and compare its digest with the publisher's"
+            }
         };
         vec![hint.to_owned()]
     }
@@ -238,7 +242,9 @@ impl BaseFiles for BaseImage {
     }
 }
 
-fn unreadable<E: std::error::Error + Send + Sync + 'static>(path: &GuestPath) -> impl FnOnce(E) -> BaseReadError {
+fn unreadable<E: std::error::Error + Send + Sync + 'static>(
+    path: &GuestPath,
+) -> impl FnOnce(E) -> BaseReadError {
     let path = path.clone();
     move |source| BaseReadError { path, source: Box::new(source) }
 }
