@@ -14,6 +14,7 @@ pub mod keys;
 pub mod locale;
 pub mod network;
 pub mod nic_names;
+pub mod overlaid;
 pub mod rsa;
 pub mod seed;
 pub mod ssh;
