@@ -124,7 +124,8 @@ impl SourceRule {
         let keyring = keys.table("keyring");
         keys.finish();
 
-        let [suites, components, architectures] = lists.map(|list| list.map(|list| words(list.value, problems)));
+        let [suites, components, architectures] =
+            lists.map(|list| list.map(|list| words(list.value, problems)));
         for (key, list) in [("suites", &suites), ("components", &components)] {
             if list.as_ref().is_none_or(Vec::is_empty) {
                 problems.push(Problem::at(&at, format!("needs `{key}`")));
@@ -149,9 +150,14 @@ impl SourceRule {
     }
 }
 
-fn read_uris(uris: Option<Located<Vec<Located<String>>>>, at: &Place, problems: &mut Vec<Problem>) -> Option<Uris> {
+fn read_uris(
+    uris: Option<Located<Vec<Located<String>>>>,
+    at: &Place,
+    problems: &mut Vec<Problem>,
+) -> Option<Uris> {
     let Some(uris) = uris else {
-        problems.push(Problem::at(at, "needs `uris`: addresses, or `\"base\"` for the mirror of the base image"));
+        problems
+            .push(Problem::at(at, "needs `uris`: addresses, or `\"base\"` for the mirror of the base image"));
         return None;
     };
     let uris = words(uris.value, problems);
@@ -227,7 +233,8 @@ fn overlay_file(text: &str) -> values::Checked<String> {
 
 /// sources.list(5): `Signed-By` keyrings belong there, and apt tells their form by the extension.
 fn keyring_path(text: &str) -> values::Checked<String> {
-    let folder = ["/usr/share/keyrings/", "/etc/apt/keyrings/"].iter().find_map(|folder| text.strip_prefix(folder));
+    let folder =
+        ["/usr/share/keyrings/", "/etc/apt/keyrings/"].iter().find_map(|folder| text.strip_prefix(folder));
     let fits = folder.is_some_and(|name| {
         let extension = [".gpg", ".pgp", ".asc"].iter().find_map(|extension| name.strip_suffix(extension));
         extension.is_some_and(|stem| values::file_stem(stem).is_ok())
@@ -249,7 +256,9 @@ pub(crate) fn keyring_fault(path: &GuestPath, bytes: &[u8]) -> Option<&'static s
         (true, false) => Some("is not armored, but its name on the node ends in `.asc`"),
         (false, true) => Some("is armored, but its name on the node does not end in `.asc`"),
         // every OpenPGP packet starts with bit 7 set (RFC 9580 section 4.2)
-        (false, false) if bytes.first().is_none_or(|first| first & 0x80 == 0) => Some("is not an OpenPGP keyring"),
+        (false, false) if bytes.first().is_none_or(|first| first & 0x80 == 0) => {
+            Some("is not an OpenPGP keyring")
+        }
         _ => None,
     }
 }
@@ -275,11 +284,14 @@ impl PinRule {
             let place = pin.as_ref().map_or(&at, |pin| &pin.place);
             problems.push(Problem::at(place, "`pin` starts with `release`, `version` or `origin`"));
         }
-        for text in [&pin, &description].into_iter().flatten().filter(|text| text.value.contains(char::is_control)) {
+        for text in
+            [&pin, &description].into_iter().flatten().filter(|text| text.value.contains(char::is_control))
+        {
             problems.push(Problem::at(&text.place, "is more than one line"));
         }
         let place = priority.as_ref().map_or(&at, |priority| &priority.place);
-        let number = priority.as_ref().and_then(|priority| i16::try_from(priority.value).ok()).filter(|p| *p != 0);
+        let number =
+            priority.as_ref().and_then(|priority| i16::try_from(priority.value).ok()).filter(|p| *p != 0);
         if number.is_none() {
             problems.push(Problem::at(place, "`priority` is a number from -32768 to 32767, and not 0"));
         }

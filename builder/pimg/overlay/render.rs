@@ -10,7 +10,9 @@ use crate::plan::path::GuestPath;
 use crate::profile::host::HostSpec;
 use crate::profile::problem::{Problem, SourceFile};
 
-use super::apt::{AptRequests, AptSource, Keyring, KeyringRule, SourceRule, Uris, keyring_fault, render_source};
+use super::apt::{
+    AptRequests, AptSource, Keyring, KeyringRule, SourceRule, Uris, keyring_fault, render_source,
+};
 use super::error::Error;
 use super::layers::Layers;
 use super::manifest::Manifest;
@@ -103,7 +105,9 @@ impl Overlay<'_> {
         let vars = variables::resolve(self.name, &manifest, host, self.problems);
         let templates = match Templates::new(host, &vars) {
             Ok(templates) => templates,
-            Err(error) => return self.report("overlay.toml", format!("has values no template can see: {error}")),
+            Err(error) => {
+                return self.report("overlay.toml", format!("has values no template can see: {error}"));
+            }
         };
         if manifest.when.as_ref().is_some_and(|when| !self.holds(&templates, when)) {
             return;
@@ -126,7 +130,10 @@ impl Overlay<'_> {
             if rule.when.as_ref().is_none_or(|when| self.holds(&templates, when)) {
                 let mut pin = rule.pin.clone();
                 self.name.clone_into(&mut pin.overlay);
-                let action = Action::PutFile { content: Content::bytes(pin.render()), ownership: Ownership::root(0o644) };
+                let action = Action::PutFile {
+                    content: Content::bytes(pin.render()),
+                    ownership: Ownership::root(0o644),
+                };
                 match GuestPath::new(format!("/etc/apt/preferences.d/{}", pin.name)) {
                     Ok(path) => self.put(&manifest, Change::root(path, action, settings_of(self.name))),
                     Err(error) => self.problems.push(Problem::at(&rule.place, error.to_string())),
@@ -176,7 +183,8 @@ impl Overlay<'_> {
                 Some((path, ownership)) => self.layers.own(path, ownership, settings_of(self.name)),
                 None => {
                     let hint = "for a file of the base image give the whole path, owner, group and mode";
-                    let problem = Problem::at(&rule.place, "matches no entry of this overlay").with_hint(hint);
+                    let problem =
+                        Problem::at(&rule.place, "matches no entry of this overlay").with_hint(hint);
                     self.problems.push(problem);
                 }
             }
@@ -211,7 +219,8 @@ impl Overlay<'_> {
         let rules: Vec<_> = manifest.own.iter().filter(|rule| rule.path.matches(&node_path)).collect();
         let ownership = rules.iter().fold(Ownership::root(mode), |before, rule| rule.apply(before));
         if let Some(rule) = rules.first().filter(|_| entry.partition == Partition::Boot) {
-            self.problems.push(Problem::at(&rule.place, "is on the boot partition, which knows no owners and modes"));
+            self.problems
+                .push(Problem::at(&rule.place, "is on the boot partition, which knows no owners and modes"));
         }
         let action = match &entry.kind {
             // a directory that the base has keeps its owner and mode unless a rule says otherwise
@@ -219,7 +228,11 @@ impl Overlay<'_> {
             Kind::Directory { .. } => Action::MakeDir { ownership },
             Kind::Symlink { target } => Action::Symlink { target: target.clone() },
             Kind::File { host, len, template, .. } => {
-                let content = if *template { self.template(templates, host, &entry.file) } else { self.file(host, *len, &entry.file) };
+                let content = if *template {
+                    self.template(templates, host, &entry.file)
+                } else {
+                    self.file(host, *len, &entry.file)
+                };
                 let Some(content) = content else { return };
                 Action::PutFile { content, ownership }
             }
@@ -229,7 +242,8 @@ impl Overlay<'_> {
     }
 
     fn template(&mut self, templates: &Templates, host: &Path, file: &str) -> Option<Content> {
-        let text = read_text(host).map_err(|error| self.report(file, format!("cannot be read: {error}"))).ok()?;
+        let text =
+            read_text(host).map_err(|error| self.report(file, format!("cannot be read: {error}"))).ok()?;
         let source = SourceFile::new(format!("overlays/{}/{file}", self.name), text);
         let rendered = templates.render(&source).map_err(|problem| self.problems.push(problem)).ok()?;
         Some(Content::bytes(rendered))
@@ -279,7 +293,9 @@ impl Overlay<'_> {
             // neither a file nor an address: the base image has the keyring
             if rule.url.is_some() {
                 *disabled = Some("its key is not in the overlay".to_owned());
-                self.rendered.notices.push(format!("apt source `{name}` is switched off: its key is not in the overlay"));
+                self.rendered
+                    .notices
+                    .push(format!("apt source `{name}` is switched off: its key is not in the overlay"));
             }
             return keyring;
         };
@@ -290,7 +306,8 @@ impl Overlay<'_> {
             Ok(None) => {
                 let from = rule.url.as_ref().map(|url| format!(", from {url}")).unwrap_or_default();
                 *disabled = Some(format!("its key `{shown}` is not there yet"));
-                let notice = format!("apt source `{name}` is switched off until its key is at `{shown}`{from}");
+                let notice =
+                    format!("apt source `{name}` is switched off until its key is at `{shown}`{from}");
                 self.rendered.notices.push(notice);
                 return keyring;
             }
@@ -309,14 +326,16 @@ impl Overlay<'_> {
                 self.problems.push(Problem::at(&expected.place, message));
             }
             None if rule.fingerprints.is_empty() => {
-                let notice = format!("the key `{shown}` is not pinned: add `sha256 = \"{got}\"` to its `keyring`");
+                let notice =
+                    format!("the key `{shown}` is not pinned: add `sha256 = \"{got}\"` to its `keyring`");
                 self.rendered.notices.push(notice);
             }
             _ => {}
         }
         let origin = self.origin(&file.value);
         if !self.layers.has(Partition::Root, &rule.path, &origin) {
-            let action = Action::PutFile { content: Content::bytes(bytes), ownership: Ownership::root(0o644) };
+            let action =
+                Action::PutFile { content: Content::bytes(bytes), ownership: Ownership::root(0o644) };
             self.layers.put(Change::root(rule.path.clone(), action, origin), false, self.problems);
         }
         keyring.file = Some(path);
@@ -331,7 +350,9 @@ fn read_plain_file(directory: &Path, relative: &str) -> io::Result<Option<Vec<u8
     for part in relative.split('/') {
         path.push(part);
         match fs_err::symlink_metadata(&path) {
-            Ok(metadata) if metadata.is_symlink() => return Err(io::Error::other("a symbolic link leads there")),
+            Ok(metadata) if metadata.is_symlink() => {
+                return Err(io::Error::other("a symbolic link leads there"));
+            }
             Ok(metadata) => found = Some(metadata),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),

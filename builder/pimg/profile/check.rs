@@ -5,11 +5,14 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::document::{Node, closest};
 use super::host::{
-    AcmeSpec, BaseSpec, BootSpec, ClusterNode, ClusterSpec, HostSpec, ImageSpec, LocaleSpec, PveSource, PveSpec,
-    Sudo, TailscaleSpec, TalosSpec, UserSpec, ZfsSpec, ZfsWipe,
+    AcmeSpec, BaseSpec, BootSpec, ClusterNode, ClusterSpec, HostSpec, ImageSpec, LocaleSpec, PveSource,
+    PveSpec, Sudo, TailscaleSpec, TalosSpec, UserSpec, ZfsSpec, ZfsWipe,
 };
 use super::problem::{Located, Place, Problem};
-use super::raw::{RawAcme, RawBase, RawBoot, RawCluster, RawImage, RawLocale, RawProfile, RawTalos, RawUser, RawVars, RawZfs, Texts};
+use super::raw::{
+    RawAcme, RawBase, RawBoot, RawCluster, RawImage, RawLocale, RawProfile, RawTalos, RawUser, RawVars,
+    RawZfs, Texts,
+};
 use super::types::{Hostname, UserName};
 use super::values::{self, Checked, wrong};
 use super::{check_network, ssh_key};
@@ -32,7 +35,11 @@ impl Check<'_> {
     }
 
     /// The checked value; `None` where it is missing or wrong.
-    pub(crate) fn value<T>(&mut self, raw: Option<&Located<String>>, rule: impl Fn(&str) -> Checked<T>) -> Option<T> {
+    pub(crate) fn value<T>(
+        &mut self,
+        raw: Option<&Located<String>>,
+        rule: impl Fn(&str) -> Checked<T>,
+    ) -> Option<T> {
         let raw = raw?;
         rule(&raw.value).map_err(|error| self.problem(&raw.place, error.0)).ok()
     }
@@ -41,18 +48,19 @@ impl Check<'_> {
     pub(crate) fn required<T>(
         &mut self,
         key: &str,
+        present: bool,
         raw: Option<&Located<String>>,
         rule: impl Fn(&str) -> Checked<T>,
     ) -> Option<T> {
-        self.present(key, raw.is_some());
+        let subject = self.subject.clone();
+        self.present_in(key, Some(&subject), present);
         self.value(raw, rule)
     }
 
-    /// Reports a key that must be there.
-    pub(crate) fn present(&mut self, key: &str, present: bool) {
-        if !present {
-            let subject = self.subject.clone();
-            self.problem(&subject, format!("needs `{key}`, which is not set"));
+    /// Reports a key that a table needs once the table is there.
+    fn present_in(&mut self, key: &str, table: Option<&Place>, present: bool) {
+        if let Some(place) = table.filter(|_| !present) {
+            self.problem(place, format!("needs `{key}`, which is not set"));
         }
     }
 
@@ -108,7 +116,7 @@ pub(crate) fn host(
     let pve = [("pxvirt", PveSource::Pxvirt), ("proxmox", PveSource::Proxmox)];
     let pve = PveSpec { source: check.choice(raw.pve.source.as_ref(), &pve).unwrap_or(PveSource::Pxvirt) };
     let acme = acme(check, &raw.acme);
-    check.present_in("tailscale.auth_key", raw.tailscale.place.as_ref(), raw.tailscale.auth_key.is_some());
+    check.present_in("tailscale.auth_key", raw.tailscale.place.as_ref(), raw.tailscale.seen.has("auth_key"));
     let tailscale = raw.tailscale.auth_key.as_ref().map(|key| TailscaleSpec { auth_key: key.value.clone() });
     let talos = talos(check, &raw.talos);
     let overlay_names = overlay_names(check, raw.overlays.as_ref(), overlays);
@@ -140,19 +148,11 @@ pub(crate) fn host(
     })
 }
 
-impl Check<'_> {
-    /// Reports a key that a table needs once the table is there.
-    fn present_in(&mut self, key: &str, table: Option<&Place>, present: bool) {
-        if let Some(place) = table.filter(|_| !present) {
-            self.problem(place, format!("needs `{key}`, which is not set"));
-        }
-    }
-}
-
 fn base(check: &mut Check<'_>, raw: &RawBase) -> Option<BaseSpec> {
-    if raw.source.is_none() {
+    if !raw.seen.has("source") {
         let place = raw.place.clone().unwrap_or_else(|| check.subject.clone());
-        let hint = "extend a profile that has one, such as `extends = \"raspios\"`, or set `source` under `[base]`";
+        let hint =
+            "extend a profile that has one, such as `extends = \"raspios\"`, or set `source` under `[base]`";
         check.problems.push(Problem::at(&place, "no base image: `base.source` is not set").with_hint(hint));
     }
     let sha256 = check.value(raw.sha256.as_ref(), values::sha256);
@@ -172,7 +172,7 @@ fn image(check: &mut Check<'_>, raw: &RawImage) -> ImageSpec {
 }
 
 fn user(check: &mut Check<'_>, raw: &RawUser) -> Option<UserSpec> {
-    let name = check.required("user.name", raw.name.as_ref(), |text| match text {
+    let name = check.required("user.name", raw.seen.has("name"), raw.name.as_ref(), |text| match text {
         "root" => wrong("root is locked on every node: name the person who logs in and uses `sudo`"),
         _ => UserName::new(text),
     });
@@ -180,15 +180,18 @@ fn user(check: &mut Check<'_>, raw: &RawUser) -> Option<UserSpec> {
     for line in raw.ssh_keys.iter().flat_map(|keys| &keys.value) {
         if ssh_key::is_private(&line.value) {
             let message = "this is a PRIVATE key, and whoever reads this file has it now";
-            let hint = "make a new key pair with `ssh-keygen -t ed25519`, and put the line of its `.pub` file here";
+            let hint =
+                "make a new key pair with `ssh-keygen -t ed25519`, and put the line of its `.pub` file here";
             check.problems.push(Problem::at(&line.place, message).without_excerpt().with_hint(hint));
         } else {
             ssh_keys.extend(check.value(Some(line), ssh_key::public_key_line));
         }
     }
     let password_hash = raw.password_hash.as_ref().map(|hash| hash.value.clone());
-    let sudo = check.choice(raw.sudo.as_ref(), &[("password", Sudo::Password), ("no-password", Sudo::NoPassword)]);
-    if let Some(sudo) = raw.sudo.as_ref().filter(|_| sudo == Some(Sudo::Password) && password_hash.is_none()) {
+    let sudo =
+        check.choice(raw.sudo.as_ref(), &[("password", Sudo::Password), ("no-password", Sudo::NoPassword)]);
+    if let Some(sudo) = raw.sudo.as_ref().filter(|_| sudo == Some(Sudo::Password) && password_hash.is_none())
+    {
         let message = "`sudo` would ask for a password that nobody has: `user.password_hash` is not set";
         check.problem(&sudo.place, message);
     }
@@ -199,7 +202,8 @@ fn user(check: &mut Check<'_>, raw: &RawUser) -> Option<UserSpec> {
 }
 
 fn locale(check: &mut Check<'_>, raw: &RawLocale) -> LocaleSpec {
-    let default = check.value(raw.default.as_ref(), values::locale).unwrap_or_else(|| "en_AU.UTF-8".to_owned());
+    let default =
+        check.value(raw.default.as_ref(), values::locale).unwrap_or_else(|| "en_AU.UTF-8".to_owned());
     let mut generate = check.values(raw.generate.as_ref(), values::locale);
     generate.sort();
     generate.dedup();
@@ -214,9 +218,15 @@ fn locale(check: &mut Check<'_>, raw: &RawLocale) -> LocaleSpec {
     LocaleSpec {
         default,
         generate,
-        timezone: check.value(raw.timezone.as_ref(), values::timezone).unwrap_or_else(|| "Etc/UTC".to_owned()),
-        keyboard_layout: check.value(keyboard.layout.as_ref(), values::keyboard).unwrap_or_else(|| "us".to_owned()),
-        keyboard_model: check.value(keyboard.model.as_ref(), values::keyboard).unwrap_or_else(|| "pc105".to_owned()),
+        timezone: check
+            .value(raw.timezone.as_ref(), values::timezone)
+            .unwrap_or_else(|| "Etc/UTC".to_owned()),
+        keyboard_layout: check
+            .value(keyboard.layout.as_ref(), values::keyboard)
+            .unwrap_or_else(|| "us".to_owned()),
+        keyboard_model: check
+            .value(keyboard.model.as_ref(), values::keyboard)
+            .unwrap_or_else(|| "pc105".to_owned()),
         keyboard_variant: check.value(keyboard.variant.as_ref(), values::keyboard).unwrap_or_default(),
     }
 }
@@ -230,8 +240,8 @@ fn boot(check: &mut Check<'_>, raw: &RawBoot) -> BootSpec {
 
 fn cluster(check: &mut Check<'_>, raw: &RawCluster, nodes: Vec<ClusterNode>) -> Option<ClusterSpec> {
     let place = raw.place.as_ref();
-    check.present_in("cluster.name", place, raw.name.is_some());
-    check.present_in("cluster.nodes", place, raw.nodes.is_some());
+    check.present_in("cluster.name", place, raw.seen.has("name"));
+    check.present_in("cluster.nodes", place, raw.seen.has("nodes"));
     check.unique(raw.nodes.as_ref());
     let name = check.value(raw.name.as_ref(), values::cluster_name)?;
     let some = nodes.iter().any(|node| node.backplane.is_some());
@@ -258,9 +268,9 @@ fn zfs(check: &mut Check<'_>, raw: &RawZfs) -> ZfsSpec {
 
 fn acme(check: &mut Check<'_>, raw: &RawAcme) -> Option<AcmeSpec> {
     let place = raw.place.as_ref();
-    check.present_in("acme.domain_suffix", place, raw.domain_suffix.is_some());
-    check.present_in("acme.email", place, raw.email.is_some());
-    check.present_in("acme.dns_provider", place, raw.dns_provider.is_some());
+    check.present_in("acme.domain_suffix", place, raw.seen.has("domain_suffix"));
+    check.present_in("acme.email", place, raw.seen.has("email"));
+    check.present_in("acme.dns_provider", place, raw.seen.has("dns_provider"));
     let mut env = BTreeMap::new();
     for (name, (place, secret)) in &raw.env.0 {
         if !values::is_variable_name(name) || name.is_empty() {
@@ -275,7 +285,7 @@ fn acme(check: &mut Check<'_>, raw: &RawAcme) -> Option<AcmeSpec> {
 }
 
 fn talos(check: &mut Check<'_>, raw: &RawTalos) -> Option<TalosSpec> {
-    check.present_in("talos.iso", raw.place.as_ref(), raw.iso.is_some());
+    check.present_in("talos.iso", raw.place.as_ref(), raw.seen.has("iso"));
     let cores = raw.cores.as_ref().map_or(4, |cores| match u32::try_from(cores.value) {
         Ok(count @ 1..=512) => count,
         _ => {
@@ -305,7 +315,9 @@ fn unknown_overlay(check: &mut Check<'_>, name: &str, place: &Place, existing: &
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("overlays here are `{}`", existing.join("`, `")),
     };
-    check.problems.push(Problem::at(place, format!("there is no directory `overlays/{name}`")).with_hint(hint));
+    check
+        .problems
+        .push(Problem::at(place, format!("there is no directory `overlays/{name}`")).with_hint(hint));
 }
 
 fn overlay_names(check: &mut Check<'_>, raw: Option<&Texts>, existing: &[String]) -> Vec<String> {
@@ -322,7 +334,11 @@ fn overlay_names(check: &mut Check<'_>, raw: Option<&Texts>, existing: &[String]
     names
 }
 
-fn vars(check: &mut Check<'_>, raw: &RawVars, existing: &[String]) -> BTreeMap<String, BTreeMap<String, toml::Value>> {
+fn vars(
+    check: &mut Check<'_>,
+    raw: &RawVars,
+    existing: &[String],
+) -> BTreeMap<String, BTreeMap<String, toml::Value>> {
     let mut vars = BTreeMap::new();
     for (overlay, (place, variables)) in &raw.0 {
         if !existing.contains(overlay) {
@@ -332,7 +348,10 @@ fn vars(check: &mut Check<'_>, raw: &RawVars, existing: &[String]) -> BTreeMap<S
         for (name, node) in variables {
             match plain_value(&node.value) {
                 Some(value) => drop(values.insert(name.clone(), value)),
-                None => check.problem(&node.place, "a variable is text, a whole number, true, false or a list of these"),
+                None => check.problem(
+                    &node.place,
+                    "a variable is text, a whole number, true, false or a list of these",
+                ),
             }
         }
         vars.insert(overlay.clone(), values);
@@ -358,7 +377,11 @@ pub(crate) fn plain_value(node: &Node) -> Option<toml::Value> {
 }
 
 /// Name servers, where the profile names any.
-pub(crate) fn name_servers(check: &mut Check<'_>, raw: Option<&Texts>, gateway: Option<Ipv4Addr>) -> Vec<IpAddr> {
+pub(crate) fn name_servers(
+    check: &mut Check<'_>,
+    raw: Option<&Texts>,
+    gateway: Option<Ipv4Addr>,
+) -> Vec<IpAddr> {
     check.unique(raw);
     let servers = check.values(raw, |text| {
         text.parse::<IpAddr>().map_err(|_| super::types::InvalidValue("is not an IP address".to_owned()))

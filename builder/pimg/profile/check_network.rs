@@ -11,10 +11,11 @@ use super::types::{InvalidValue, Ipv4Interface, Ipv4Network, MacAddress};
 use super::values::{self, Checked, wrong};
 
 pub(crate) fn network(check: &mut Check<'_>, raw: &RawNetwork) -> Option<NetworkSpec> {
-    let address = check.required("network.address", raw.address.as_ref(), own_address);
-    let gateway = check.required("network.gateway", raw.gateway.as_ref(), |text| {
-        let gateway: Ipv4Addr =
-            text.parse().map_err(|_| InvalidValue("is not an IPv4 address, such as `10.10.80.1`".to_owned()))?;
+    let address = check.required("network.address", raw.seen.has("address"), raw.address.as_ref(), own_address);
+    let gateway = check.required("network.gateway", raw.seen.has("gateway"), raw.gateway.as_ref(), |text| {
+        let gateway: Ipv4Addr = text
+            .parse()
+            .map_err(|_| InvalidValue("is not an IPv4 address, such as `10.10.80.1`".to_owned()))?;
         match address {
             Some(own) if !own.network().contains(gateway) => {
                 wrong(format!("is outside the node's network `{}`", own.network()))
@@ -30,7 +31,9 @@ pub(crate) fn network(check: &mut Check<'_>, raw: &RawNetwork) -> Option<Network
     };
     let interface = name(check, &raw.interface, "end0");
     let bridge = name(check, &raw.bridge, "vmbr0");
-    if let Some(place) = [&raw.bridge, &raw.interface].into_iter().flatten().next().filter(|_| bridge == interface) {
+    if let Some(place) =
+        [&raw.bridge, &raw.interface].into_iter().flatten().next().filter(|_| bridge == interface)
+    {
         check.problem(&place.place, format!("`{bridge}` is both the bridge and the interface in it"));
     }
     let vlan_ids = check.value(raw.vlan_ids.as_ref(), values::vlan_ids);
@@ -137,7 +140,8 @@ pub(crate) fn collisions(claims: &[Claim], problems: &mut Vec<Problem>) {
         for (address, place) in claim.address.iter().chain(&claim.backplane) {
             let first = *addresses.entry(*address).or_insert(&claim.profile);
             if first != claim.profile {
-                problems.push(Problem::at(place, format!("`{address}` is also an address of profile `{first}`")));
+                problems
+                    .push(Problem::at(place, format!("`{address}` is also an address of profile `{first}`")));
             }
         }
     }

@@ -42,17 +42,22 @@ impl Profiles {
         });
         let names = profiles.map_err(|error| {
             let missing = error.kind() == io::ErrorKind::NotFound;
-            let message = if missing { "there is no directory `profiles` here".to_owned() } else { error.to_string() };
+            let message =
+                if missing { "there is no directory `profiles` here".to_owned() } else { error.to_string() };
             let hint = "run `pimg` in a project's directory: one with `profiles/` and `overlays/`";
             Error::new("cannot find profiles".to_owned(), vec![Problem::new(message).with_hint(hint)])
         })?;
         let overlays = entries(&project_dir.join("overlays"), |entry| {
             let name = entry.file_name().into_string().ok()?;
-            (entry.file_type().is_ok_and(|kind| kind.is_dir()) && values::file_stem(&name).is_ok()).then_some(name)
+            (entry.file_type().is_ok_and(|kind| kind.is_dir()) && values::file_stem(&name).is_ok())
+                .then_some(name)
         });
         let overlays = match overlays {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(Error::new("cannot list overlays".to_owned(), vec![Problem::new(error.to_string())]));
+                return Err(Error::new(
+                    "cannot list overlays".to_owned(),
+                    vec![Problem::new(error.to_string())],
+                ));
             }
             found => found.unwrap_or_default(),
         };
@@ -72,7 +77,8 @@ impl Profiles {
         let mut session = Session::new(self);
         let merged: Vec<_> = self.names.iter().map(|name| (name, session.merged(name, None))).collect();
         session.finish("the profiles are not valid")?;
-        let buildable = merged.into_iter().filter(|(_, raw)| raw.as_ref().is_some_and(|raw| raw.hostname.is_some()));
+        let buildable =
+            merged.into_iter().filter(|(_, raw)| raw.as_ref().is_some_and(|raw| raw.hostname.is_some()));
         Ok(buildable.map(|(name, _)| name.clone()).collect())
     }
 
@@ -104,8 +110,9 @@ impl Profiles {
             return Err(io::Error::other(format!("`{}` is larger than 1 MiB", path.display())));
         }
         let bytes = fs_err::read(&path)?;
-        String::from_utf8(bytes)
-            .map_err(|error| io::Error::other(format!("not UTF-8 at byte {}", error.utf8_error().valid_up_to())))
+        String::from_utf8(bytes).map_err(|error| {
+            io::Error::other(format!("not UTF-8 at byte {}", error.utf8_error().valid_up_to()))
+        })
     }
 }
 
@@ -142,7 +149,12 @@ impl<'p> Session<'p> {
     }
 
     /// The profile with everything it extends under it. `path` holds the profiles that extend it.
-    fn merged_below(&mut self, name: &str, from: Option<&Place>, path: &mut Vec<String>) -> Option<Rc<RawProfile>> {
+    fn merged_below(
+        &mut self,
+        name: &str,
+        from: Option<&Place>,
+        path: &mut Vec<String>,
+    ) -> Option<Rc<RawProfile>> {
         if let Some(known) = self.merged.get(name).cloned() {
             if known.is_none() && !self.profiles.names.iter().any(|known| known == name) {
                 self.missing(name, from);
@@ -159,7 +171,10 @@ impl<'p> Session<'p> {
                     self.problems.push(Problem::at(&parent.place, message));
                 } else if path.contains(&parent.value) {
                     let circle = format!("{} → {}", path.join(" → "), parent.value);
-                    self.problems.push(Problem::at(&parent.place, format!("profiles extend each other in a circle: {circle}")));
+                    self.problems.push(Problem::at(
+                        &parent.place,
+                        format!("profiles extend each other in a circle: {circle}"),
+                    ));
                 } else if let Some(parent) = self.merged_below(&parent.value, Some(&parent.place), path) {
                     below = RawProfile::clone(&parent).inherit(below);
                 }
@@ -192,7 +207,8 @@ impl<'p> Session<'p> {
     fn missing(&mut self, name: &str, from: Option<&Place>) {
         let shown: String = name.chars().filter(|c| !c.is_control()).take(100).collect();
         let message = format!("there is no profile `{shown}`");
-        let problem = from.map_or_else(|| Problem::new(message.clone()), |place| Problem::at(place, message.clone()));
+        let problem =
+            from.map_or_else(|| Problem::new(message.clone()), |place| Problem::at(place, message.clone()));
         let known = &self.profiles.names;
         let hint = match closest(name, known.iter().map(String::as_str)) {
             Some(near) => format!("did you mean `{near}`?"),
@@ -205,8 +221,10 @@ impl<'p> Session<'p> {
     fn host(&mut self, name: &str) -> Option<HostSpec> {
         let raw = self.merged(name, None)?;
         let Some(hostname) = &raw.hostname else {
-            let message = format!("profile `{name}` has no `hostname`: it is there for others to extend");
-            self.problems.push(Problem::new(message));
+            if !raw.seen.has("hostname") {
+                let message = format!("profile `{name}` has no `hostname`: it is there for others to extend");
+                self.problems.push(Problem::new(message));
+            }
             return None;
         };
         self.node(name);
@@ -224,7 +242,7 @@ impl<'p> Session<'p> {
         let mut nodes = Vec::new();
         for member in &list.value {
             let Some(other) = self.merged(&member.value, Some(&member.place)) else { continue };
-            if other.hostname.is_none() {
+            if !other.seen.has("hostname") {
                 let message = format!("profile `{}` has no `hostname`", member.value);
                 self.problems.push(Problem::at(&member.place, message));
             }
@@ -248,11 +266,17 @@ impl<'p> Session<'p> {
         let backplane = backplane.map(|backplane| backplane.address.address);
         // the place of the node's own address, because the octet that collides is written there
         let backplane_claim = backplane.zip(place(&raw.network.address));
-        let node = Hostname::new(&hostname.value).ok().zip(own.clone()).map(|(hostname, (address, _))| {
-            ClusterNode { hostname, address, backplane }
-        });
+        let node = Hostname::new(&hostname.value)
+            .ok()
+            .zip(own.clone())
+            .map(|(hostname, (address, _))| ClusterNode { hostname, address, backplane });
         let hostname = Some(hostname.clone());
-        self.claims.push(Claim { profile: name.to_owned(), hostname, address: own, backplane: backplane_claim });
+        self.claims.push(Claim {
+            profile: name.to_owned(),
+            hostname,
+            address: own,
+            backplane: backplane_claim,
+        });
         self.nodes.insert(name.to_owned(), node.clone());
         node
     }

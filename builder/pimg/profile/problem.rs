@@ -291,7 +291,9 @@ mod tests {
         assert!(text.contains("auth_kye …"), "{text}");
         for problem in [cut, hidden] {
             let mut shown = String::new();
-            miette::NarratableReportHandler::new().render_report(&mut shown, &problem).expect("writes to a string");
+            miette::NarratableReportHandler::new()
+                .render_report(&mut shown, &problem)
+                .expect("writes to a string");
             assert!(!shown.contains("tskey"), "{shown}");
             assert!(!format!("{problem:?}").contains("tskey"));
         }

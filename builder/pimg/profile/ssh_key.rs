@@ -130,7 +130,14 @@ mod tests {
 
     #[test]
     fn decodes_base64() {
-        for (text, bytes) in [("", Some(&b""[..])), ("aGk=", Some(b"hi")), ("aGkh", Some(b"hi!")), ("aGk", None), ("a===", None), ("aG k", None)] {
+        for (text, bytes) in [
+            ("", Some(&b""[..])),
+            ("aGk=", Some(b"hi")),
+            ("aGkh", Some(b"hi!")),
+            ("aGk", None),
+            ("a===", None),
+            ("aG k", None),
+        ] {
             assert_eq!(decode_base64(text).as_deref(), bytes, "{text}");
         }
     }

@@ -18,7 +18,11 @@ pub(crate) fn size(text: &str) -> Checked<u64> {
         "MiB" => 20,
         "GiB" => 30,
         "TiB" => 40,
-        _ => return wrong("is not a size: write a whole number with `KiB`, `MiB`, `GiB` or `TiB`, such as `16GiB`"),
+        _ => {
+            return wrong(
+                "is not a size: write a whole number with `KiB`, `MiB`, `GiB` or `TiB`, such as `16GiB`",
+            );
+        }
     };
     let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift));
     bytes.map_or_else(|| wrong("is not a size that fits 64 bits"), Ok)
@@ -26,7 +30,10 @@ pub(crate) fn size(text: &str) -> Checked<u64> {
 
 pub(crate) fn sha256(text: &str) -> Checked<String> {
     if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return wrong(format!("a SHA-256 has 64 hexadecimal digits, this has {} characters", text.chars().count()));
+        return wrong(format!(
+            "a SHA-256 has 64 hexadecimal digits, this has {} characters",
+            text.chars().count()
+        ));
     }
     Ok(text.to_ascii_lowercase())
 }
@@ -90,7 +97,8 @@ pub(crate) fn locale(text: &str) -> Checked<String> {
         range.contains(&s.len()) && s.bytes().all(|b| b.is_ascii_lowercase())
     };
     let fits = place == "C"
-        || lower(language, 2..=3) && territory.is_some_and(|t| t.len() == 2 && t.bytes().all(|b| b.is_ascii_uppercase()));
+        || lower(language, 2..=3)
+            && territory.is_some_and(|t| t.len() == 2 && t.bytes().all(|b| b.is_ascii_uppercase()));
     if fits && modifier.is_none_or(|m| lower(m, 1..=16)) { Ok(text.to_owned()) } else { wrong(SHAPE) }
 }
 
@@ -137,7 +145,11 @@ pub(crate) fn vlan_ids(text: &str) -> Checked<String> {
         let (low, high) = word.split_once('-').unwrap_or((word, word));
         match (id(low), id(high)) {
             (Some(low), Some(high)) if low <= high => words.push(word),
-            _ => return wrong(format!("`{word}` is neither a VLAN id (1 to 4094) nor a range such as `2-4094`")),
+            _ => {
+                return wrong(format!(
+                    "`{word}` is neither a VLAN id (1 to 4094) nor a range such as `2-4094`"
+                ));
+            }
         }
     }
     if words.is_empty() { wrong("names no VLAN, such as `2-4094`") } else { Ok(words.join(" ")) }
@@ -232,7 +244,8 @@ pub(crate) fn cmdline_word(text: &str) -> Checked<String> {
 /// The name of a profile or an overlay: it is a file name, too.
 pub(crate) fn file_stem(text: &str) -> Checked<String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
-    if text.len() <= 100 && text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(allowed) {
+    if text.len() <= 100 && text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(allowed)
+    {
         Ok(text.to_owned())
     } else {
         wrong("is not a name: a letter or digit, then letters, digits, `_`, `.` and `-`")
@@ -257,14 +270,30 @@ mod tests {
         assert_eq!(size("16GiB"), Ok(16 << 30));
         assert_eq!(size("512 MiB"), Ok(512 << 20));
         assert_eq!(size("4096"), Ok(4096));
-        accepts(size, &["1KiB", "2TiB", "0"], &["", "GiB", "16GB", "16G", "-1", "1.5GiB", "99999999999TiB", "1é"]);
+        accepts(
+            size,
+            &["1KiB", "2TiB", "0"],
+            &["", "GiB", "16GB", "16G", "-1", "1.5GiB", "99999999999TiB", "1é"],
+        );
     }
 
     #[test]
     fn names_and_places() {
-        accepts(locale, &["en_AU.UTF-8", "C.UTF-8", "ca_ES.UTF-8@valencia", "fil_PH.UTF-8"], &["en_AU", "POSIX", "en-AU.UTF-8", "en_au.UTF-8", "en.UTF-8", ""]);
-        accepts(timezone, &["Etc/UTC", "UTC", "Australia/Sydney", "America/Argentina/Ushuaia", "Etc/GMT+10"], &["", "/etc/passwd", "Sydney", "../x", "Europe/", "a b/C"]);
-        accepts(interface, &["end0", "enx00e04c680001", "eth0.5"], &["", "a/b", "sixteen-chars-xx", "..", "a b", "end0:1"]);
+        accepts(
+            locale,
+            &["en_AU.UTF-8", "C.UTF-8", "ca_ES.UTF-8@valencia", "fil_PH.UTF-8"],
+            &["en_AU", "POSIX", "en-AU.UTF-8", "en_au.UTF-8", "en.UTF-8", ""],
+        );
+        accepts(
+            timezone,
+            &["Etc/UTC", "UTC", "Australia/Sydney", "America/Argentina/Ushuaia", "Etc/GMT+10"],
+            &["", "/etc/passwd", "Sydney", "../x", "Europe/", "a b/C"],
+        );
+        accepts(
+            interface,
+            &["end0", "enx00e04c680001", "eth0.5"],
+            &["", "a/b", "sixteen-chars-xx", "..", "a b", "end0:1"],
+        );
         accepts(vlan_ids, &["2-4094", "2 10 20-30", "2,3"], &["", "0", "4095", "30-20", "a", "2-"]);
         accepts(domain, &["lan", "lab.example.org"], &["", ".", "a..b", "Lab", "x_y.org", "a."]);
         accepts(email, &["me@example.org"], &["me", "@x.org", "me@", "a'b@x.org", "$(id)@x.org"]);
@@ -274,8 +303,16 @@ mod tests {
     #[test]
     fn paths_and_digests() {
         accepts(shell, &["/bin/bash", "/usr/bin/zsh"], &["bash", "", "/bin/sh -c", "/bin/", "/x:y"]);
-        accepts(source, &["https://example.org/x.img.xz", "file:///x.img", "../x.img", "/x.img"], &["", "http://example.org/x", "ftp://x", "https://", "a\nb"]);
-        accepts(disk, &["/dev/nvme0n1", "/dev/disk/by-id/nvme-X_1"], &["nvme0n1", "/dev/", "/dev/../etc", "/dev/a b"]);
+        accepts(
+            source,
+            &["https://example.org/x.img.xz", "file:///x.img", "../x.img", "/x.img"],
+            &["", "http://example.org/x", "ftp://x", "https://", "a\nb"],
+        );
+        accepts(
+            disk,
+            &["/dev/nvme0n1", "/dev/disk/by-id/nvme-X_1"],
+            &["nvme0n1", "/dev/", "/dev/../etc", "/dev/a b"],
+        );
         accepts(pool, &["data", "tank-1"], &["", "1data", "mirror", "raidz2", "a b"]);
         accepts(cluster_name, &["k8sctl", "a"], &["", "sixteen-letters1", "-a", "a_b"]);
         accepts(sha256, &[&"a".repeat(64)], &["", &"g".repeat(64), &"a".repeat(63)]);
