@@ -11,6 +11,8 @@ mod ownership;
 mod pattern;
 mod render;
 mod template;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod units;
 mod variables;

@@ -11,7 +11,8 @@ use super::types::{InvalidValue, Ipv4Interface, Ipv4Network, MacAddress};
 use super::values::{self, Checked, wrong};
 
 pub(crate) fn network(check: &mut Check<'_>, raw: &RawNetwork) -> Option<NetworkSpec> {
-    let address = check.required("network.address", raw.seen.has("address"), raw.address.as_ref(), own_address);
+    let address =
+        check.required("network.address", raw.seen.has("address"), raw.address.as_ref(), own_address);
     let gateway = check.required("network.gateway", raw.seen.has("gateway"), raw.gateway.as_ref(), |text| {
         let gateway: Ipv4Addr = text
             .parse()
