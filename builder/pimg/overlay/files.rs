@@ -31,8 +31,9 @@ pub(crate) fn read_plain_file(directory: &Path, relative: &str) -> io::Result<Op
 }
 
 pub(crate) fn read_text(path: &Path) -> io::Result<String> {
-    if fs_err::metadata(path)?.len() > IN_MEMORY {
-        return Err(io::Error::other("larger than 1 MiB"));
+    let found = fs_err::symlink_metadata(path)?;
+    if !found.is_file() || found.len() > IN_MEMORY {
+        return Err(io::Error::other("not a regular file of at most 1 MiB"));
     }
     let text = String::from_utf8(fs_err::read(path)?);
     text.map_err(|error| io::Error::other(format!("not UTF-8 at byte {}", error.utf8_error().valid_up_to())))

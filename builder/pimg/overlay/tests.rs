@@ -340,6 +340,20 @@ fn conditions_choose_overlays_and_files() {
     assert_eq!(rendered.changes.iter().map(|change| change.path.as_str()).collect::<Vec<_>>(), ["/etc/c"]);
 }
 
+#[test]
+fn the_readme_shows_a_valid_overlay() {
+    let text = fs_err::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("overlays/README.md"));
+    let text = text.expect("is there");
+    let block = text.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
+    let project = Project::new(&[
+        ("o/overlay.toml", block.expect("has an example")),
+        ("o/rootfs/etc/x/a.key", ""),
+        ("o/rootfs/etc/x/y.conf", ""),
+    ]);
+    let rendered = project.render(&["o"]).expect("is valid");
+    assert_eq!((rendered.apt.sources.len(), rendered.apt.pins.len(), rendered.units.enable.len()), (1, 1, 1));
+}
+
 /// Settings that are refused, each with words of the reason.
 #[test]
 fn settings() {
@@ -558,7 +572,9 @@ fn the_overlays_of_this_project() {
     let mut all = hosts[0].clone();
     all.overlays = fs_err::read_dir(root.join("overlays"))
         .expect("is there")
-        .map(|entry| entry.expect("can be read").file_name().into_string().expect("is UTF-8"))
+        .map(|entry| entry.expect("can be read"))
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().into_string().expect("is UTF-8"))
         .collect();
     all.overlays.sort();
     render(&root.join("overlays"), &all).map_err(|e| e.report().to_string()).expect("is valid");

@@ -106,8 +106,9 @@ impl Profiles {
 
     fn read(&self, name: &str) -> io::Result<String> {
         let path = self.directory.join(format!("{name}.toml"));
-        if fs_err::metadata(&path)?.len() > LARGEST {
-            return Err(io::Error::other(format!("`{}` is larger than 1 MiB", path.display())));
+        let found = fs_err::metadata(&path)?;
+        if !found.is_file() || found.len() > LARGEST {
+            return Err(io::Error::other("not a regular file of at most 1 MiB"));
         }
         let bytes = fs_err::read(&path)?;
         String::from_utf8(bytes).map_err(|error| {

@@ -434,6 +434,85 @@ fn own_addresses() {
     }
 }
 
+/// The first TOML block of a README.
+fn example(file: &str) -> String {
+    let text = fs_err::read_to_string(root().join(file)).expect("is there");
+    let block = text.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
+    block.expect("has an example").to_owned()
+}
+
+#[test]
+fn the_readme_shows_a_valid_profile_with_every_key() {
+    let text = example("profiles/README.md").replace("\"k8sctl\"                #", "\"common\" #");
+    let project = Project::new(&[("common", COMMON), ("node-a", &text)]);
+    project.load(&["node-a"]).map_err(|error| error.report().to_string()).expect("is valid");
+    // the hint for a key that does not exist lists all that do
+    let wrong = |line: &str| Project::new(&[("a", line)]).report(&["a"]);
+    for table in [
+        "",
+        "base",
+        "image",
+        "user",
+        "locale",
+        "locale.keyboard",
+        "network",
+        "boot",
+        "cluster",
+        "zfs",
+        "pve",
+        "acme",
+        "talos",
+    ] {
+        let report =
+            wrong(&if table.is_empty() { "q0q0q0 = 1".to_owned() } else { format!("[{table}]\nq0q0q0 = 1") });
+        let known =
+            report.split("keys here are ").nth(1).expect("lists them").lines().next().expect("has a line");
+        for key in known.split(", ").map(|key| key.trim_matches('`')) {
+            let shown = text.contains(&format!("{key} = ")) || text.contains(&format!("[{key}"));
+            assert!(shown, "profiles/README.md does not show `{key}` of `[{table}]`");
+        }
+    }
+}
+
+#[test]
+fn files_that_are_none() {
+    let project = Project::new(&[("common", COMMON)]);
+    fs_err::create_dir(project.0.path().join("profiles/a.toml")).expect("makes a directory");
+    fs_err::write(project.0.path().join("profiles/b.toml"), b"x = '\xff'").expect("writes a profile");
+    insta::assert_snapshot!(project.report(&["a", "b"]), @"
+    the profiles are not valid (2 problems)
+
+      cannot read `profiles/a.toml`: not a regular file of at most 1 MiB
+
+      cannot read `profiles/b.toml`: not UTF-8 at byte 5
+    ");
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config {
+        cases: 200,
+        failure_persistence: None,
+        ..proptest::test_runner::Config::default()
+    })]
+
+    /// Whatever is typed into the cluster's profile, the answer is a host or a report.
+    #[test]
+    fn no_edit_makes_a_panic(edits in proptest::collection::vec((0usize..4000, "[\\[\\]{}='\"\\n.,#0-9a-zé/-]{0,3}", 0usize..4), 1..6)) {
+        let mut text = fs_err::read_to_string(root().join("profiles/k8sctl.toml")).expect("is there");
+        text = text.replace("[\"k8sctl-pi5l\", \"k8sctl-pi5r\", \"k8sctl-pi5x\"]", "['a']").replace("\"raspios\"", "'common'");
+        for (at, insert, remove) in edits {
+            let at = (at % (text.len() + 1)..=text.len()).find(|at| text.is_char_boundary(*at)).expect("the end is one");
+            let end = (at + remove..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len()).max(at);
+            text.replace_range(at..end, &insert);
+        }
+        let project = Project::new(&[("common", COMMON), ("k", &text), ("a", &NODE.replace("'common'", "'k'"))]);
+        if let Err(error) = project.load(&["a"]) {
+            proptest::prop_assert!(!error.problems().is_empty());
+            proptest::prop_assert!(error.report().to_string().lines().count() > 2);
+        }
+    }
+}
+
 #[test]
 fn nesting_without_end_is_an_error() {
     for text in [
