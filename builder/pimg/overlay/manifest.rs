@@ -9,7 +9,7 @@ use crate::profile::document::{self, Keys, Node, Table, as_size, closest};
 use crate::profile::problem::{Located, Place, Problem, SourceFile};
 use crate::profile::values::{file_stem, is_variable_name, size};
 
-use super::apt::{PinRule, SourceRule};
+use super::apt_rules::{PinRule, SourceRule};
 use super::ownership::OwnRule;
 use super::pattern::Pattern;
 use super::units::Units;
@@ -146,11 +146,11 @@ fn read_default(
     node: &Located<Node>,
     problems: &mut Vec<Problem>,
 ) -> Option<toml::Value> {
-    if kind == VariableKind::Size {
-        if let Err(message) = as_size(&node.value) {
-            problems.push(Problem::at(&node.place, message));
-            return None;
-        }
+    if kind == VariableKind::Size
+        && let Err(message) = as_size(&node.value)
+    {
+        problems.push(Problem::at(&node.place, message));
+        return None;
     }
     let value = plain_value(&node.value).and_then(|value| kind.convert(&value).ok());
     if value.is_none() {

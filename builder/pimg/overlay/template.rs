@@ -13,7 +13,7 @@ use crate::profile::host::HostSpec;
 use crate::profile::problem::{Located, Place, Problem, SourceFile};
 
 /// Steps that one template may take: a loop over loops ends instead of a build that hangs.
-const FUEL: u64 = 10_000_000;
+const FUEL: u64 = 1_000_000;
 
 /// The values of one host and one overlay, with the rules to render templates.
 pub(crate) struct Templates {
