@@ -58,15 +58,15 @@ impl ExitCode {
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Done => "done",
-            Self::Internal => "internal error: please report it",
-            Self::Usage => "the command line is wrong",
-            Self::Profile => "a profile, an overlay or a template is wrong",
+            Self::Internal => "a fault of pimg itself: please report it",
+            Self::Usage => "usage",
+            Self::Profile => "a profile, an overlay or a template",
             Self::Lock => "the lock is missing or out of date",
-            Self::Trust => "a digest or a signature does not match",
-            Self::NoSolution => "no set of packages satisfies what was asked for",
-            Self::Base => "the base image is corrupt or of an unsupported kind",
-            Self::Network => "the network failed",
-            Self::Host => "the host failed: no space, no permission, a missing tool",
+            Self::Trust => "trust: a digest or a signature does not match",
+            Self::NoSolution => "no set of packages fits",
+            Self::Base => "the base image is corrupt or unsupported",
+            Self::Network => "network",
+            Self::Host => "this machine: no space, no permission, a missing tool",
             Self::BootTest => "a boot test failed",
             Self::Interrupted => "interrupted",
         }
@@ -75,7 +75,7 @@ impl ExitCode {
     /// All codes as a Markdown table, as the manual and the README show it.
     pub fn markdown() -> String {
         let rows = Self::ALL.map(|code| format!("| {} | {} |\n", code.number(), code.meaning()));
-        format!("| code | meaning |\n| ---: | --- |\n{}", rows.concat())
+        format!("| code | meaning |\n| --- | --- |\n{}", rows.concat())
     }
 }
 
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn the_table_has_a_row_a_code() {
-        assert!(ExitCode::markdown().contains("| 5 | a digest or a signature does not match |\n"));
+        assert!(ExitCode::markdown().contains("| 5 | trust: a digest or a signature does not match |\n"));
         assert_eq!(ExitCode::markdown().lines().count(), ExitCode::ALL.len() + 2);
     }
 }

@@ -26,7 +26,7 @@ pub fn run(request: &CleanRequest, context: &Context<'_>) -> Result<CleanOutcome
         }
     }
     if request.out {
-        let out = context.project.join("out");
+        let out = context.in_project("out");
         removed.extend(staging::remove_stale(&out)?.into_iter().map(|(path, size)| Removed { path, size }));
         for path in built_images(&out)? {
             context.check_interrupt()?;

@@ -1,6 +1,6 @@
 //! What every command is given besides its request.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 use crate::host::env::Environment;
@@ -17,6 +17,11 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// A path of the project, written as a person in the project's directory would write it.
+    pub fn in_project(&self, path: impl AsRef<Path>) -> PathBuf {
+        if self.project == Path::new(".") { path.as_ref().to_path_buf() } else { self.project.join(path) }
+    }
+
     /// Fails once the operator asked to stop.
     ///
     /// # Errors

@@ -1,0 +1,153 @@
+//! Linters and promises about the repository itself, as tests.
+#![expect(missing_docs, reason = "a test program has no readers of its documentation")]
+#![expect(clippy::disallowed_methods, reason = "linters are programs, and CI makes them obligatory")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What may lie at the top of the repository. A new name is a decision: write it here and in the README.
+const TOP_LEVEL: [&str; 20] = [
+    ".ci",
+    ".git",
+    ".github",
+    ".gitignore",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE-APACHE",
+    "LICENSE-MIT",
+    "README.md",
+    "builder",
+    "clippy.toml",
+    "deny.toml",
+    "docs",
+    "overlays",
+    "profiles",
+    "rustfmt.toml",
+    "scripts",
+    "tests",
+];
+
+/// Where shell scripts are looked for: every file with a shell's shebang counts, whatever its name.
+const SHELL_DIRS: [&str; 4] = ["scripts", ".ci", "overlays", "tests"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The files that git knows, or that it would add.
+fn files_of_the_repository() -> Option<Vec<String>> {
+    let output = Command::new("git")
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+        .current_dir(root())
+        .output()
+        .ok()
+        .filter(|output| output.status.success());
+    let Some(output) = output else {
+        skip("git");
+        return None;
+    };
+    let names = String::from_utf8(output.stdout).expect("file names are UTF-8");
+    let exists = |name: &&str| root().join(name).exists();
+    Some(names.split_terminator('\0').filter(exists).map(str::to_owned).collect())
+}
+
+/// A judge that is missing is a skip on a laptop and a failure in CI.
+fn skip(tool: &str) {
+    assert!(std::env::var_os("CI").is_none(), "`{tool}` is missing, and CI is set");
+    eprintln!("skipped: `{tool}` is missing");
+}
+
+fn shell_scripts() -> Vec<PathBuf> {
+    let Some(files) = files_of_the_repository() else { return Vec::new() };
+    let in_dirs = |name: &&String| SHELL_DIRS.iter().any(|dir| name.starts_with(&format!("{dir}/")));
+    let is_shell = |path: &PathBuf| {
+        let start = fs::read(path).unwrap_or_default();
+        let first = start.split(|&byte| byte == b'\n').next().unwrap_or_default();
+        let first = String::from_utf8_lossy(first);
+        first.starts_with("#!") && ["/sh", "/bash", " bash", " sh"].iter().any(|shell| first.ends_with(shell))
+    };
+    files.iter().filter(in_dirs).map(|name| root().join(name)).filter(is_shell).collect()
+}
+
+#[test]
+fn shellcheck_has_no_complaint() {
+    let scripts = shell_scripts();
+    if scripts.is_empty() {
+        return;
+    }
+    // sources are followed from the script's own directory; SC2016 is wrong about the formats of dpkg-query and
+    // apt-get, which have to be written as `'${…}'`
+    let arguments = [
+        "--external-sources",
+        "--source-path=SCRIPTDIR",
+        "--severity=style",
+        "--exclude=SC2016",
+        "--format=gcc",
+    ];
+    match Command::new("shellcheck").args(arguments).args(&scripts).current_dir(root()).output() {
+        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout)),
+        Err(_) => skip("shellcheck"),
+    }
+}
+
+#[test]
+fn nothing_unexpected_lies_at_the_top() {
+    let Some(files) = files_of_the_repository() else { return };
+    for name in files {
+        let top = name.split('/').next().unwrap_or_default();
+        // only a marker of `out/` and the lock are written by people and pimg
+        let is_ours = TOP_LEVEL.contains(&top) || name == "out/.gitkeep" || name == "pimg.lock";
+        assert!(is_ours, "`{name}`: nobody said what `{top}` at the top is for");
+    }
+}
+
+#[test]
+fn the_readme_has_the_exit_codes_as_they_are() {
+    let Ok(readme) = fs::read_to_string(root().join("README.md")) else { return };
+    let table = pimg::cli::exit_code::ExitCode::markdown();
+    assert!(readme.contains(&table), "README.md should have this table of exit codes:\n{table}");
+}
+
+/// The lines of a document's code blocks that call pimg, without their comments.
+fn commands_in(document: &str) -> Vec<Vec<String>> {
+    let mut is_code = false;
+    let mut commands = Vec::new();
+    for line in document.lines() {
+        if line.starts_with("```") {
+            is_code = !is_code;
+        } else if is_code && line.starts_with("pimg ") {
+            let command = line.split(" #").next().unwrap_or_default();
+            commands.push(command.split_whitespace().map(str::to_owned).collect());
+        }
+    }
+    commands
+}
+
+#[test]
+fn the_documents_show_commands_that_exist() {
+    use clap::Parser;
+    for name in ["README.md", "CONTRIBUTING.md", "builder/README.md"] {
+        let Ok(document) = fs::read_to_string(root().join(name)) else { continue };
+        for command in commands_in(&document) {
+            if let Err(error) = pimg::cli::args::Cli::try_parse_from(&command) {
+                panic!("{name} shows `{}`: {error}", command.join(" "));
+            }
+        }
+    }
+}
+
+#[test]
+fn secrets_and_results_stay_out_of_git() {
+    let ignored =
+        ["secrets/k8sctl.seed", "profiles/x.seed", "out/node-a/node-a-1.img.zst", "target/debug/pimg"];
+    for path in ignored {
+        match Command::new("git").args(["check-ignore", "--quiet", path]).current_dir(root()).status() {
+            Ok(status) if status.code() == Some(128) => return skip("git"),
+            Ok(status) => assert!(status.success(), "git would take `{path}`"),
+            Err(_) => return skip("git"),
+        }
+    }
+}
