@@ -2,9 +2,12 @@
 
 pub mod apply;
 pub mod base;
+pub mod check;
+pub mod digests;
 pub mod emit;
 pub mod format;
 pub mod manifest;
 pub mod size;
 pub mod store;
+pub mod sweep;
 pub mod working;
