@@ -7,6 +7,8 @@ pub mod digests;
 pub mod emit;
 pub mod format;
 pub mod manifest;
+pub mod manifest_check;
+pub mod opened;
 pub mod size;
 pub mod store;
 pub mod sweep;

@@ -1,12 +1,12 @@
 //! Steps 4 to 6: the base image, from wherever it is to a file that may be trusted.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use pimg_disk::block::BlockRead;
 use pimg_disk::ext4;
 use pimg_fetch::digest::Sha256Digest;
-use pimg_fetch::{BaseFetcher, Cache, Client, Limits, Patience, Pins, Source, VerifiedBase, Watch};
+use pimg_fetch::{BaseFetcher, Cache, Client, Limits, Patience, Pins, Source, VerifiedBase};
 
 use crate::command::Context;
 use crate::failure::Failure;
@@ -20,7 +20,7 @@ use crate::image::manifest::BaseEntry;
 use crate::image::sweep::sweep;
 use crate::lock::lockfile::Lockfile;
 use crate::profile::host::BaseSpec;
-use crate::progress::{Reporter, TaskId};
+use crate::command::watch::WatchReporter;
 
 /// Longest list of digests that is read back, in bytes.
 const LONGEST_LIST: u64 = 256 << 20;
@@ -150,42 +150,4 @@ fn boot_digests(image: &BaseImage) -> Result<Digests, Failure> {
         }
     }
     Ok(digests)
-}
-
-/// Passes progress of the fetch package on: one task at a time there, named tasks here.
-struct WatchReporter<'a> {
-    reporter: &'a dyn Reporter,
-    task: Mutex<Option<TaskId>>,
-}
-
-impl<'a> WatchReporter<'a> {
-    fn new(reporter: &'a dyn Reporter) -> Self {
-        Self { reporter, task: Mutex::new(None) }
-    }
-
-    fn task(&self) -> std::sync::MutexGuard<'_, Option<TaskId>> {
-        self.task.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Watch for WatchReporter<'_> {
-    fn begin(&self, task: &str, total: Option<u64>) {
-        *self.task() = Some(self.reporter.begin(task, total));
-    }
-
-    fn advance(&self, bytes: u64) {
-        if let Some(task) = *self.task() {
-            self.reporter.advance(task, bytes);
-        }
-    }
-
-    fn finish(&self, outcome: &str) {
-        if let Some(task) = self.task().take() {
-            self.reporter.finish(task, outcome);
-        }
-    }
-
-    fn interrupted(&self) -> bool {
-        self.reporter.interrupted()
-    }
 }

@@ -46,9 +46,11 @@ pub fn plan_host(
     check_keyrings(&rendered)?;
     let identity = identities.of(host)?;
     let password = password_hash(host, context)?;
+    // the rules see what the overlays bring: `/etc/skel` of an overlay reaches the user's home
+    let with_overlays = Overlaid::new(&base.image, &rendered.changes);
     let inputs = Inputs {
         host,
-        base: &base.image,
+        base: &with_overlays,
         seed: &identity.seed,
         keys: &identity.keys,
         password_hash: password.as_ref(),
