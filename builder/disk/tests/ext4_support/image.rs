@@ -50,21 +50,33 @@ impl Image {
         let image = Self::empty(size);
         let tree = image.directory.path().join("tree");
         populate(&tree);
+        image.format(features, &["-d", tree.to_str().expect("UTF-8")])?;
+        must("e2fsck", &["-fyD", image.text()]);
+        assert!(image.debugfs("stat /var/lib/dpkg/info").contains("Flags: 0x81000"), "no hash tree was made");
+        image.judge("fresh");
+        Some(image)
+    }
+
+    /// An ext4 of `size` bytes with nothing in it.
+    pub fn make_empty(features: &[&str], size: u64) -> Option<Self> {
+        let image = Self::empty(size);
+        image.format(features, &[])?;
+        Some(image)
+    }
+
+    fn format(&self, features: &[&str], more: &[&str]) -> Option<()> {
         let mut arguments = vec!["-q", "-F", "-text4", "-Lrootfs"];
         arguments.extend(["-U", "11111111-2222-3333-4444-555555555555"]);
         arguments.extend(["-E", "hash_seed=66666666-7777-8888-9999-000000000000,root_owner=0:0"]);
         arguments.extend(features);
-        let (tree, path) = (tree.to_str().expect("UTF-8").to_owned(), image.text().to_owned());
-        arguments.extend(["-d", &tree, &path]);
+        arguments.extend(more);
+        arguments.push(self.text());
         let Some(output) = tool("mke2fs", &arguments) else {
             super::skip("mke2fs");
             return None;
         };
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        must("e2fsck", &["-fyD", image.text()]);
-        assert!(image.debugfs("stat /var/lib/dpkg/info").contains("Flags: 0x81000"), "no hash tree was made");
-        image.judge("fresh");
-        Some(image)
+        Some(())
     }
 
     fn empty(size: u64) -> Self {
