@@ -30,7 +30,7 @@ fn path() -> impl Strategy<Value = String> {
 }
 
 fn attributes() -> impl Strategy<Value = pimg_disk::ext4::Attributes> {
-    (0..0o10_000_u16, any::<u16>(), 0..u32::MAX, -1_000_000_000..15_000_000_000_i64).prop_map(
+    (0..0o10_000_u16, any::<u16>(), 0..u32::MAX, -1_000_000_000..10_737_418_240_i64).prop_map(
         |(mode, uid, gid, seconds)| pimg_disk::ext4::Attributes {
             uid: uid.into(),
             gid,

@@ -8,6 +8,7 @@ use std::process::Output;
 use std::sync::Arc;
 
 use pimg_disk::block::{BlockRead, BlockWrite};
+use pimg_disk::ext4::{Reader, check};
 use tempfile::TempDir;
 
 /// Features of the four kinds of file systems that every test goes through.
@@ -125,6 +126,8 @@ impl Image {
         for line in text.lines().filter(|line| !line.starts_with("Pass ") && !line.is_empty()) {
             assert!(line.contains(" files (") && line.contains(" blocks"), "after {when}: {line}");
         }
+        let reader = Reader::open(self.device()).expect("our reader opens what e2fsck accepts");
+        check(&reader, &mut |_, _| {}).unwrap_or_else(|error| panic!("our check after {when}: {error}"));
     }
 
     /// What `debugfs` says to one request.
