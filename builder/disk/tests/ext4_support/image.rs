@@ -94,6 +94,17 @@ impl Image {
         copy
     }
 
+    /// Makes the image these bytes, with holes for zeroes.
+    pub fn store(&self, bytes: &[u8]) {
+        let file = File::create(&self.path).expect("the image is emptied");
+        file.set_len(bytes.len() as u64).expect("its size");
+        for (offset, chunk) in (0..).step_by(16_384).zip(bytes.chunks(16_384)) {
+            if chunk.iter().any(|byte| *byte != 0) {
+                file.write_all_at(chunk, offset).expect("the image is written");
+            }
+        }
+    }
+
     pub fn text(&self) -> &str {
         self.path.to_str().expect("UTF-8")
     }
