@@ -19,6 +19,7 @@ pub mod group_desc;
 mod grow;
 pub mod inode;
 mod journal;
+mod raw_inode;
 mod reader;
 mod superblock;
 mod walk;

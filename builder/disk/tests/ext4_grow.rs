@@ -100,7 +100,7 @@ fn what_the_longer_device_held_before_does_not_show() {
     for (name, features) in FEATURE_SETS {
         let Some(image) = Image::make(features, 50 * MIB) else { return };
         let mut bytes = image.bytes();
-        bytes.extend(noise(3, 250 << 20));
+        bytes.extend(noise(3, 100 << 20));
         let run = || {
             let device = Arc::new(MemoryDevice::new(bytes.clone()));
             grow(&device, bytes.len() as u64).expect("grows");
@@ -113,7 +113,7 @@ fn what_the_longer_device_held_before_does_not_show() {
         };
         let grown = run();
         assert!(grown == run(), "{name}: two runs differ");
-        fs::write(&image.path, grown).expect("the image is written");
+        image.store(&grown);
         image.judge(name);
     }
 }
@@ -128,7 +128,7 @@ fn lengths_that_cannot_be_are_refused_and_nothing_is_written() {
     assert_eq!(grow(&image.device(), 64 * MIB).expect("as it is"), 64 * MIB);
     must("debugfs", &["-w", "-R", "ssv state 0", image.text()]);
     assert!(matches!(grow(&image.device(), 64 * MIB), Err(Error::Unsupported(_))));
-    fs::write(&image.path, &before).expect("restored");
+    image.store(&before);
 
     let Some(tight) = Image::make(&["-b4096", "-O^64bit", "-Eresize=65536"], 64 * MIB) else { return };
     let device = tight.extended(100 * GIB);

@@ -131,8 +131,10 @@ fn apply_to_root(root: &mut Editor, change: &Change, epoch: i64) -> Result<(), A
             own(root, path, *ownership).map_err(failed)
         }
         Action::Symlink { target } => {
-            let attributes = attributes(Ownership::root(0o777), epoch);
-            root.symlink(path, target, &attributes).map_err(failed)
+            if root.exists(path).map_err(failed)? {
+                root.remove(path).map_err(failed)?;
+            }
+            root.symlink(path, target, &attributes(Ownership::root(0o777), epoch)).map_err(failed)
         }
         Action::Remove => match root.remove_all(path) {
             Ok(()) | Err(ext4::Error::NotFound { .. }) => Ok(()),

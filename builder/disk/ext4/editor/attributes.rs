@@ -1,18 +1,48 @@
-//! Permissions, owners, times and extended attributes.
+//! Permissions, owners and times.
 
-use fs_ext4::xattr;
+use super::session::{DIRECTORY, Editor, Found, SYMLINK, conflict};
+use crate::ext4::raw_inode::{PERMISSION_MASK, RawInode, TimeField};
+use crate::ext4::{Error, Timestamp};
 
-use super::acl::Acl;
-use super::inode_fields::{TimeField, check_mode, check_owner};
-use super::session::{DIRECTORY, Editor, Found, REGULAR, SYMLINK, conflict};
-use crate::ext4::Error;
-use crate::ext4::adapter::display;
-use crate::ext4::inode::Timestamp;
+/// What a new file, directory, link or node looks like beside its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attributes {
+    /// Permissions with set-user-id, set-group-id and sticky bit: at most `0o7777`. Symbolic links ignore it.
+    pub mode: u16,
+    /// The owner.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
+    /// When the content was last changed. The other three times are the editor's clock.
+    pub mtime: Timestamp,
+}
 
-const ACCESS_ACL: &str = "system.posix_acl_access";
-const DEFAULT_ACL: &str = "system.posix_acl_default";
-/// The longest name behind a prefix (`e_name_len` is one byte).
-const MAX_NAME: usize = 255;
+impl Attributes {
+    /// Gives a new inode its owner and times; permissions it was made with.
+    pub(super) fn store(&self, inode: &mut RawInode, now: Timestamp) -> Result<(), Error> {
+        inode.set_owner(self.uid, self.gid);
+        inode.set_time(TimeField::Accessed, now)?;
+        inode.set_time(TimeField::Changed, now)?;
+        inode.set_time(TimeField::Created, now)?;
+        inode.set_time(TimeField::Modified, self.mtime)
+    }
+}
+
+/// Refuses type bits in permissions.
+fn check_mode(mode: u16) -> Result<(), Error> {
+    if mode & !PERMISSION_MASK == 0 {
+        return Ok(());
+    }
+    Err(Error::InvalidValue(format!("the permissions {mode:#o}, got bits beyond 0o7777")))
+}
+
+/// Refuses the numbers that mean "no such user or group" to every kernel.
+fn check_owner(uid: u32, gid: u32) -> Result<(), Error> {
+    if uid != u32::MAX && gid != u32::MAX {
+        return Ok(());
+    }
+    Err(Error::InvalidValue(format!("the owner {uid}:{gid}")))
+}
 
 impl Editor {
     /// Sets the permissions of anything but a symbolic link, at most `0o7777`. An access control list follows,
@@ -23,16 +53,13 @@ impl Editor {
     pub fn chmod(&mut self, path: impl AsRef<[u8]>, mode: u16) -> Result<(), Error> {
         let path = path.as_ref();
         check_mode(mode)?;
-        let target = self.attribute_target(path)?;
-        if target.found.kind == SYMLINK {
+        let found = self.existing_or_root(path)?;
+        if found.kind == SYMLINK {
             return Err(conflict(path, "is a symbolic link"));
         }
-        if let Some(list) = self.stored_xattr(path, target.found.number, ACCESS_ACL)? {
-            let list = Acl::from_disk(&list)?.with_mode(mode).to_disk();
-            self.store_xattr(path, &target, ACCESS_ACL, &list)?;
-        }
+        self.set_list_mode(path, mode)?;
         let now = self.now;
-        self.edit_inode(path, target.found.number, |inode| {
+        self.edit_inode(path, found.number, |inode| {
             inode.set_permissions(mode);
             inode.set_time(TimeField::Changed, now)
         })
@@ -64,6 +91,8 @@ impl Editor {
         modified: Timestamp,
     ) -> Result<(), Error> {
         let path = path.as_ref();
+        self.check_time(accessed)?;
+        self.check_time(modified)?;
         let found = self.existing_or_root(path)?;
         let now = self.now;
         self.edit_inode(path, found.number, |inode| {
@@ -75,138 +104,19 @@ impl Editor {
         Ok(())
     }
 
-    /// Sets an extended attribute, `name` with its prefix: `user.`, `security.`, `trusted.`, or one of
-    /// `system.posix_acl_access` and `system.posix_acl_default`.
-    ///
-    /// Access control lists are given in the form of `setxattr(2)` and treated as the kernel does: the
-    /// permissions of the file follow an access list, and a list that says no more than permissions is not
-    /// stored.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`]; [`Error::InvalidValue`] for a name or a list that Linux refuses, and for a path
-    /// that is not UTF-8; [`Error::Conflict`] where this kind of file takes no such attribute;
-    /// [`Error::NoSpace`] also where the attributes of one file outgrow one block.
-    pub fn set_xattr(&mut self, path: impl AsRef<[u8]>, name: &str, value: &[u8]) -> Result<(), Error> {
-        let path = path.as_ref();
-        check_name(name)?;
-        let target = self.attribute_target(path)?;
-        check_kind(path, name, target.found)?;
-        if name == ACCESS_ACL || name == DEFAULT_ACL {
-            return self.set_acl(path, &target, name, value);
-        }
-        self.store_xattr(path, &target, name, value)?;
-        self.set_changed(path, target.found.number)
-    }
-
-    /// Removes an extended attribute.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] where the path or the attribute is missing, [`Error::InvalidValue`] as
-    /// [`Editor::set_xattr`].
-    pub fn remove_xattr(&mut self, path: impl AsRef<[u8]>, name: &str) -> Result<(), Error> {
-        let path = path.as_ref();
-        check_name(name)?;
-        let target = self.attribute_target(path)?;
-        self.drop_xattr(path, &target, name)?;
-        self.set_changed(path, target.found.number)
-    }
-
-    fn set_acl(&mut self, path: &[u8], target: &Target, name: &str, value: &[u8]) -> Result<(), Error> {
-        let list = Acl::from_xattr(value)?;
-        let stored = list.as_ref().filter(|list| name == DEFAULT_ACL || !list.is_plain());
-        match stored {
-            Some(list) => self.store_xattr(path, target, name, &list.to_disk())?,
-            None if self.stored_xattr(path, target.found.number, name)?.is_some() => {
-                self.drop_xattr(path, target, name)?;
-            }
-            None => {}
-        }
-        let now = self.now;
-        self.edit_inode(path, target.found.number, |inode| {
-            if let (ACCESS_ACL, Some(list)) = (name, &list) {
-                let mode = list.apply_to(inode.mode());
-                inode.set_permissions(mode & 0o7777);
-            }
-            inode.set_time(TimeField::Changed, now)
-        })
-    }
-
-    fn stored_xattr(&mut self, path: &[u8], number: u32, name: &str) -> Result<Option<Vec<u8>>, Error> {
-        self.call(path, |fs| {
-            let (inode, raw) = fs.read_inode_verified(number)?;
-            xattr::get_resolved(fs, &inode, &raw, name)
-        })
-    }
-
-    fn store_xattr(&mut self, path: &[u8], target: &Target, name: &str, value: &[u8]) -> Result<(), Error> {
-        let canonical = target.text(path)?;
-        self.call(path, |fs| fs.apply_setxattr(canonical, name, value))
-    }
-
-    fn drop_xattr(&mut self, path: &[u8], target: &Target, name: &str) -> Result<(), Error> {
-        let canonical = target.text(path)?;
-        self.note_freed();
-        match self.call(path, |fs| fs.apply_removexattr(canonical, name)) {
-            Err(Error::NotFound { path }) => Err(Error::NotFound { path: format!("{path} {name}") }),
-            result => result,
-        }
+    /// Refuses what no inode of this file system can hold.
+    pub(super) fn check(&self, attributes: &Attributes) -> Result<(), Error> {
+        check_mode(attributes.mode)?;
+        check_owner(attributes.uid, attributes.gid)?;
+        self.check_time(attributes.mtime)
     }
 
     /// What is at `path`, which may be the root here.
-    fn existing_or_root(&mut self, path: &[u8]) -> Result<Found, Error> {
+    pub(super) fn existing_or_root(&mut self, path: &[u8]) -> Result<Found, Error> {
         if path == b"/" {
             let inode = self.call(path, |fs| fs.stat_ino(2))?;
             return Ok(Found { number: 2, kind: DIRECTORY, links: inode.links_count, size: inode.size });
         }
         self.existing(path)
     }
-
-    fn attribute_target(&mut self, path: &[u8]) -> Result<Target, Error> {
-        if path == b"/" {
-            return Ok(Target { found: self.existing_or_root(path)?, canonical: b"/".to_vec() });
-        }
-        let place = self.place(path)?;
-        let found = self.lookup(path, place.parent, &place.name)?;
-        let found = found.ok_or_else(|| Error::NotFound { path: display(path) })?;
-        Ok(Target { found, canonical: place.canonical() })
-    }
-}
-
-/// A file whose attributes change.
-struct Target {
-    found: Found,
-    /// Its path without symbolic links: the crate takes attributes by path only, and does not follow any.
-    canonical: Vec<u8>,
-}
-
-impl Target {
-    fn text(&self, path: &[u8]) -> Result<&str, Error> {
-        let text = std::str::from_utf8(&self.canonical);
-        text.map_err(|_| {
-            Error::InvalidValue(format!("attributes of `{}`, which is not UTF-8", display(path)))
-        })
-    }
-}
-
-fn check_name(name: &str) -> Result<(), Error> {
-    let known = ["user.", "security.", "trusted."].iter().find_map(|prefix| name.strip_prefix(prefix));
-    let fits = known.is_some_and(|rest| !rest.is_empty() && rest.len() <= MAX_NAME && !rest.contains('\0'));
-    if fits || name == ACCESS_ACL || name == DEFAULT_ACL {
-        return Ok(());
-    }
-    Err(Error::InvalidValue(format!("the attribute name `{name}`")))
-}
-
-/// What `xattr_permission` and `set_posix_acl` of the kernel refuse, whoever asks.
-fn check_kind(path: &[u8], name: &str, found: Found) -> Result<(), Error> {
-    if name.starts_with("user.") && !matches!(found.kind, REGULAR | DIRECTORY) {
-        return Err(conflict(path, "is neither file nor directory, so it takes no user attributes"));
-    }
-    if name == ACCESS_ACL && found.kind == SYMLINK {
-        return Err(conflict(path, "is a symbolic link"));
-    }
-    if name == DEFAULT_ACL && found.kind != DIRECTORY {
-        return Err(conflict(path, "is not a directory"));
-    }
-    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use super::inode_fields::Attributes;
+use super::attributes::Attributes;
 use super::path::Place;
 use super::session::{Editor, Found, REGULAR, conflict};
 use crate::ext4::Error;
@@ -31,7 +31,7 @@ impl Editor {
         len: u64,
     ) -> Result<(), Error> {
         let path = path.as_ref();
-        attributes.check()?;
+        self.check(attributes)?;
         let place = self.place(path)?;
         let old = self.lookup(path, place.parent, &place.name)?;
         if old.is_some_and(|old| old.is_directory()) {
@@ -42,7 +42,7 @@ impl Editor {
         self.touch(place.parent);
         let made = self.fill(path, number, content, len).and_then(|()| {
             let now = self.now;
-            self.edit_inode(path, number, |inode| inode.set_all(attributes, now))?;
+            self.edit_inode(path, number, |inode| attributes.store(inode, now))?;
             old.map_or(Ok(()), |old| self.replace(path, &place, &name, old))
         });
         if made.is_err() {

@@ -3,11 +3,11 @@
 mod acl;
 mod attributes;
 mod file;
-mod inode_fields;
 mod path;
 mod session;
 mod tree;
+mod xattrs;
 
-pub use inode_fields::Attributes;
+pub use attributes::Attributes;
 pub use session::Editor;
 pub use tree::NodeKind;

@@ -11,12 +11,10 @@ use std::sync::Arc;
 
 use fs_ext4::Filesystem;
 
-use super::inode_fields::{RawInode, TYPE_MASK, TimeField};
 use crate::block::BlockWrite;
 use crate::ext4::adapter::{Adapter, FixedRuntime, display, is_out_of_space, translate};
-use crate::ext4::fields::{le16, put16};
-use crate::ext4::inode::Timestamp;
-use crate::ext4::{Error, Superblock};
+use crate::ext4::raw_inode::{RawInode, TYPE_MASK, TimeField};
+use crate::ext4::{Error, Reader, Superblock, Timestamp};
 
 /// What an inode is, in its mode.
 pub(super) const DIRECTORY: u16 = 0o040_000;
@@ -38,6 +36,8 @@ pub(super) const SYMLINK: u16 = 0o120_000;
 /// everything. The panic hook of the process runs all the same and usually prints to standard error.
 pub struct Editor {
     fs: Filesystem,
+    /// As it was when the session began: geometry and checksum seed never change.
+    superblock: Superblock,
     pub(super) now: Timestamp,
     /// Directories whose entries changed and whose times are still to be set.
     touched: BTreeSet<u32>,
@@ -57,17 +57,18 @@ impl Editor {
     /// cleanly, [`Error::InvalidValue`] for a clock no inode can hold.
     pub fn open(device: Arc<dyn BlockWrite>, clock: i64) -> Result<Self, Error> {
         let now = Timestamp::at(clock);
-        now.check()?;
-        let superblock = Superblock::read(&device)?;
-        superblock.features.require_editable()?;
-        superblock.require_clean()?;
+        let reader = Reader::open(&device)?;
+        reader.require_editable()?;
+        let superblock = reader.superblock().clone();
+        check_time(&superblock, now)?;
+        drop(reader);
         let runtime = Arc::new(FixedRuntime::new(clock));
         let adapter = Arc::new(Adapter(device));
         let mut fs = guarded(|| Filesystem::mount_with_runtime(adapter, runtime))
             .ok_or_else(panicked)?
             .map_err(|error| translate(error, b"/"))?;
         fs.journal = None;
-        Ok(Self { fs, now, touched: BTreeSet::new(), freed: false, broken: false })
+        Ok(Self { fs, superblock, now, touched: BTreeSet::new(), freed: false, broken: false })
     }
 
     /// Sets the times of changed directories and marks the file system cleanly unmounted.
@@ -134,14 +135,16 @@ impl Editor {
         number: u32,
         edit: impl FnOnce(&mut RawInode) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let (parsed, raw) = self.call(path, |fs| fs.read_inode_verified(number))?;
+        let (_, raw) = self.call(path, |fs| fs.read_inode_verified(number))?;
         let mut inode = RawInode(raw);
         edit(&mut inode)?;
-        self.call(path, |fs| {
-            let mut raw = inode.0.clone();
-            stamp(fs, number, parsed.generation, &mut raw);
-            fs.write_inode_raw(number, &raw)
-        })
+        inode.stamp(&self.superblock, number);
+        self.call(path, |fs| fs.write_inode_raw(number, &inode.0))
+    }
+
+    /// Refuses a time that the inodes of this file system have no room for.
+    pub(super) fn check_time(&self, time: Timestamp) -> Result<(), Error> {
+        check_time(&self.superblock, time)
     }
 
     /// What is in directory `parent` under `name`.
@@ -193,13 +196,12 @@ pub(super) fn conflict(path: &[u8], problem: &'static str) -> Error {
     Error::Conflict { path: display(path), problem }
 }
 
-/// Stores the checksum of an inode, both halves of it where the inode has room for both.
-fn stamp(fs: &Filesystem, number: u32, generation: u32, raw: &mut [u8]) {
-    let Some((low, high)) = fs.csum.compute_inode_checksum(number, generation, raw) else { return };
-    put16(raw, 0x7c, low);
-    if le16(raw, 0x80) >= 4 {
-        put16(raw, 0x82, high);
+fn check_time(superblock: &Superblock, time: Timestamp) -> Result<(), Error> {
+    time.check()?;
+    if superblock.s_inode_size > 128 || time.seconds <= i64::from(i32::MAX) {
+        return Ok(());
     }
+    Err(Error::InvalidValue(format!("the second {} in inodes of 128 bytes", time.seconds)))
 }
 
 /// `None` where the crate panicked.

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::inode_fields::{Attributes, TimeField};
+use super::attributes::Attributes;
 use super::session::{Editor, Found, conflict};
 use crate::ext4::Error;
 use crate::ext4::adapter::display;
+use crate::ext4::raw_inode::TimeField;
 
 /// What a node that holds no content is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,12 +64,12 @@ impl Editor {
     /// [`Error::NoSpace`].
     pub fn mkdir(&mut self, path: impl AsRef<[u8]>, attributes: &Attributes) -> Result<(), Error> {
         let path = path.as_ref();
-        attributes.check()?;
+        self.check(attributes)?;
         let place = self.place(path)?;
         let number = self.call(path, |fs| fs.apply_mkdir_at(place.parent, &place.name, attributes.mode))?;
         self.touch(place.parent);
         let now = self.now;
-        self.edit_inode(path, number, |inode| inode.set_all(attributes, now))
+        self.edit_inode(path, number, |inode| attributes.store(inode, now))
     }
 
     /// Makes a symbolic link at `path` with `target` as its text. Its permissions are always `0o777`.
@@ -83,7 +84,7 @@ impl Editor {
         attributes: &Attributes,
     ) -> Result<(), Error> {
         let (path, target) = (path.as_ref(), target.as_ref());
-        attributes.check()?;
+        self.check(attributes)?;
         // the kernel wants room for a zero byte behind the target, the crate does not ask for it
         let room = self.call(path, |fs| Ok(fs.sb.block_size()))?.min(4096);
         if target.is_empty() || target.contains(&0) || target.len() as u64 >= u64::from(room) {
@@ -98,7 +99,7 @@ impl Editor {
         let number = self.call(path, |fs| fs.apply_symlink_at(place.parent, &place.name, target))?;
         self.touch(place.parent);
         let now = self.now;
-        self.edit_inode(path, number, |inode| inode.set_all(attributes, now))
+        self.edit_inode(path, number, |inode| attributes.store(inode, now))
     }
 
     /// Makes a device node, a named pipe or a socket.
@@ -112,7 +113,7 @@ impl Editor {
         attributes: &Attributes,
     ) -> Result<(), Error> {
         let path = path.as_ref();
-        attributes.check()?;
+        self.check(attributes)?;
         let (file_type, device) = kind.parts();
         if let Some((major, minor)) = device.filter(|&(major, minor)| major > 0xfff || minor > 0xf_ffff) {
             return Err(Error::InvalidValue(format!("the device number {major}:{minor}")));
@@ -127,7 +128,7 @@ impl Editor {
             if let Some((major, minor)) = device {
                 inode.set_device(major, minor);
             }
-            inode.set_all(attributes, now)
+            attributes.store(inode, now)
         })
     }
 

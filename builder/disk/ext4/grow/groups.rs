@@ -1,8 +1,10 @@
 //! Block groups: completing the old last one, and making new ones behind it.
 
-use super::bitmap::Bitmap;
+use std::ops::Range;
+
 use super::geometry::overhead;
 use crate::block::BlockWrite;
+use crate::ext4::bitmap::Bitmap;
 use crate::ext4::features::ro_compat;
 use crate::ext4::group_desc::{BLOCK_UNINIT, GroupDesc, INODE_UNINIT, INODE_ZEROED};
 use crate::ext4::{Error, Superblock};
@@ -23,12 +25,12 @@ pub(super) fn complete_last(
         return Ok(0);
     }
     let mut bitmap = block_bitmap(device, old, groups, group)?;
-    bitmap.fill(had..has, false);
+    (had..has).for_each(|bit| bitmap.clear(bit.into()));
     let Some(desc) = groups.last_mut() else { return Ok(0) };
-    device.write_at(new.byte_of_block(desc.bg_block_bitmap), bitmap.bytes())?;
+    device.write_at(new.byte_of_block(desc.bg_block_bitmap), bitmap.as_bytes())?;
     desc.bg_flags &= !BLOCK_UNINIT;
     desc.bg_free_blocks_count = desc.bg_free_blocks_count.saturating_add(has - had);
-    desc.set_block_bitmap_csum(new, bitmap.bytes());
+    desc.set_block_bitmap_csum(new, bitmap.as_bytes());
     Ok(has - had)
 }
 
@@ -47,8 +49,8 @@ fn block_bitmap(
         return Ok(Bitmap::from_bytes(bytes));
     }
     // a group without data: what is in use is its head, and metadata of any group that flex_bg put here
-    let mut bitmap = Bitmap::free(superblock.block_len());
-    bitmap.fill(0..superblock.base_overhead(group), true);
+    let mut bitmap = Bitmap::new(bits_of_block(superblock).into());
+    use_bits(&mut bitmap, 0..superblock.base_overhead(group));
     let first = superblock.first_block_of(group);
     for other in groups {
         for (block, count) in [
@@ -58,12 +60,23 @@ fn block_bitmap(
         ] {
             let inside = block.checked_sub(first).and_then(|bit| u32::try_from(bit).ok());
             if let Some(bit) = inside {
-                bitmap.fill(bit..bit.saturating_add(count), true);
+                use_bits(&mut bitmap, bit..bit.saturating_add(count));
             }
         }
     }
-    bitmap.fill(superblock.blocks_in(group)..bitmap.len(), true);
+    use_bits(&mut bitmap, superblock.blocks_in(group)..bits_of_block(superblock));
     Ok(bitmap)
+}
+
+fn bits_of_block(superblock: &Superblock) -> u32 {
+    superblock.block_size.saturating_mul(8)
+}
+
+/// Marks bits as in use; there are none behind the end.
+fn use_bits(bitmap: &mut Bitmap, bits: Range<u32>) {
+    bits.for_each(|bit| {
+        bitmap.set(bit.into());
+    });
 }
 
 /// Makes `group` with all its metadata inside, which every ext4 may have, `flex_bg` or not.
@@ -83,20 +96,20 @@ pub(super) fn make(
     desc.bg_free_blocks_count = blocks.saturating_sub(used);
     desc.bg_free_inodes_count = superblock.s_inodes_per_group;
 
-    let mut bitmap = Bitmap::free(superblock.block_len());
-    bitmap.fill(0..used, true);
-    bitmap.fill(blocks..bitmap.len(), true);
-    device.write_at(superblock.byte_of_block(desc.bg_block_bitmap), bitmap.bytes())?;
-    desc.set_block_bitmap_csum(superblock, bitmap.bytes());
+    let mut bitmap = Bitmap::new(bits_of_block(superblock).into());
+    use_bits(&mut bitmap, 0..used);
+    use_bits(&mut bitmap, blocks..bits_of_block(superblock));
+    device.write_at(superblock.byte_of_block(desc.bg_block_bitmap), bitmap.as_bytes())?;
+    desc.set_block_bitmap_csum(superblock, bitmap.as_bytes());
 
     if checked {
         // nobody reads the bitmap of a table that was never used; what is not written stays a hole
         desc.bg_flags = INODE_UNINIT | INODE_ZEROED;
         desc.bg_itable_unused = superblock.s_inodes_per_group;
     } else {
-        let mut inodes = Bitmap::free(superblock.block_len());
-        inodes.fill(superblock.s_inodes_per_group..inodes.len(), true);
-        device.write_at(superblock.byte_of_block(desc.bg_inode_bitmap), inodes.bytes())?;
+        let mut inodes = Bitmap::new(bits_of_block(superblock).into());
+        use_bits(&mut inodes, superblock.s_inodes_per_group..bits_of_block(superblock));
+        device.write_at(superblock.byte_of_block(desc.bg_inode_bitmap), inodes.as_bytes())?;
     }
     let first = if checked { desc.bg_inode_bitmap } else { desc.bg_inode_table };
     let end = desc.bg_inode_table.saturating_add(superblock.inode_table_blocks().into());

@@ -8,20 +8,16 @@
 use std::ops::Range;
 
 use crate::block::BlockWrite;
-use crate::ext4::checksum::Seed;
 use crate::ext4::features::compat;
-use crate::ext4::fields::{le16, le32, put16, put32};
+use crate::ext4::fields::{le32, put32};
 use crate::ext4::group_desc::GroupDesc;
+use crate::ext4::raw_inode::RawInode;
 use crate::ext4::{Error, Superblock};
 
 const RESIZE_INODE: u32 = 7;
 /// Offset of the double-indirect pointer, the fourteenth of `i_block`.
 const DOUBLE_INDIRECT: usize = 0x28 + 13 * 4;
 const BLOCKS_LOW: usize = 0x1c;
-const GENERATION: usize = 0x64;
-const CHECKSUM_LOW: usize = 0x7c;
-const EXTRA_SIZE: usize = 0x80;
-const CHECKSUM_HIGH: usize = 0x82;
 
 /// Takes the blocks out of the reserve that became descriptors, and puts the rest into all groups of `new`.
 ///
@@ -66,8 +62,9 @@ pub(super) fn update(
     let sectors = blocks.saturating_mul(u64::from(new.block_size / 512));
     let sectors = u32::try_from(sectors).map_err(|_| corrupt("would own too many blocks"))?;
     put32(&mut inode, BLOCKS_LOW, sectors);
-    stamp(new, &mut inode);
-    device.write_at(inode_at, &inode)?;
+    let mut inode = RawInode(inode);
+    inode.stamp(new, RESIZE_INODE);
+    device.write_at(inode_at, &inode.0)?;
     Ok(())
 }
 
@@ -106,23 +103,6 @@ fn reserved_block(superblock: &Superblock, index: u32) -> Result<u32, Error> {
 fn place_in_list(superblock: &Superblock, index: u32) -> usize {
     let entries = superblock.block_len() / 4;
     usize::try_from(index).unwrap_or(0) % entries.max(1) * 4
-}
-
-fn stamp(superblock: &Superblock, inode: &mut [u8]) {
-    let seed = superblock.checksum_seed().of_inode(RESIZE_INODE, le32(inode, GENERATION));
-    if seed == Seed::None {
-        return;
-    }
-    let wide = inode.len() > EXTRA_SIZE && le16(inode, EXTRA_SIZE) >= 4;
-    put16(inode, CHECKSUM_LOW, 0);
-    if wide {
-        put16(inode, CHECKSUM_HIGH, 0);
-    }
-    let [a, b, c, d] = seed.with(inode).value().unwrap_or(0).to_le_bytes();
-    put16(inode, CHECKSUM_LOW, u16::from_le_bytes([a, b]));
-    if wide {
-        put16(inode, CHECKSUM_HIGH, u16::from_le_bytes([c, d]));
-    }
 }
 
 fn corrupt(problem: impl std::fmt::Display) -> Error {

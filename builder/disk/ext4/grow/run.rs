@@ -2,8 +2,8 @@
 
 use super::{geometry, groups, resize_inode};
 use crate::block::BlockWrite;
-use crate::ext4::group_desc::{group_desc_table, read_group_descs};
-use crate::ext4::{Error, Superblock};
+use crate::ext4::group_desc::group_desc_table;
+use crate::ext4::{Error, Reader, Superblock};
 
 /// Makes the file system on `device` as long as fits into `len` bytes, and says how long it became.
 ///
@@ -18,9 +18,11 @@ use crate::ext4::{Error, Superblock};
 /// [`Error::NoSpace`] where the format or the reserve for group descriptors ends before `len`, with the length
 /// that is possible; [`Error::Unsupported`] and [`Error::Corrupt`] as for editing.
 pub fn grow(device: &(impl BlockWrite + ?Sized), len: u64) -> Result<u64, Error> {
-    let old = Superblock::read(device)?;
-    old.features.require_editable()?;
-    old.require_clean()?;
+    let reader = Reader::open(device)?;
+    reader.require_editable()?;
+    let old = reader.superblock().clone();
+    let mut descs = reader.groups().to_vec();
+    drop(reader);
     let old_len = old.byte_of_block(old.s_blocks_count);
     if len < old_len {
         return Err(Error::InvalidValue(format!("{old_len} bytes in {len}; it never shrinks")));
@@ -29,7 +31,6 @@ pub fn grow(device: &(impl BlockWrite + ?Sized), len: u64) -> Result<u64, Error>
         return Err(Error::InvalidValue(format!("{len} bytes on a device of {}", device.len())));
     }
     let Some(mut new) = geometry::enlarge(&old, len)? else { return Ok(old_len) };
-    let mut descs = read_group_descs(device, &old)?;
     let first = descs.first().ok_or_else(|| Error::Corrupt("there is no group".to_owned()))?;
     resize_inode::update(device, &old, &new, first)?;
 

@@ -8,6 +8,7 @@ use std::process::Output;
 use std::sync::Arc;
 
 use pimg_disk::block::{BlockRead, BlockWrite};
+use pimg_disk::ext4::{Reader, check};
 use tempfile::TempDir;
 
 /// Features of the four kinds of file systems that every test goes through.
@@ -50,21 +51,33 @@ impl Image {
         let image = Self::empty(size);
         let tree = image.directory.path().join("tree");
         populate(&tree);
+        image.format(features, &["-d", tree.to_str().expect("UTF-8")])?;
+        must("e2fsck", &["-fyD", image.text()]);
+        assert!(image.debugfs("stat /var/lib/dpkg/info").contains("Flags: 0x81000"), "no hash tree was made");
+        image.judge("fresh");
+        Some(image)
+    }
+
+    /// An ext4 of `size` bytes with nothing in it.
+    pub fn make_empty(features: &[&str], size: u64) -> Option<Self> {
+        let image = Self::empty(size);
+        image.format(features, &[])?;
+        Some(image)
+    }
+
+    fn format(&self, features: &[&str], more: &[&str]) -> Option<()> {
         let mut arguments = vec!["-q", "-F", "-text4", "-Lrootfs"];
         arguments.extend(["-U", "11111111-2222-3333-4444-555555555555"]);
         arguments.extend(["-E", "hash_seed=66666666-7777-8888-9999-000000000000,root_owner=0:0"]);
         arguments.extend(features);
-        let (tree, path) = (tree.to_str().expect("UTF-8").to_owned(), image.text().to_owned());
-        arguments.extend(["-d", &tree, &path]);
+        arguments.extend(more);
+        arguments.push(self.text());
         let Some(output) = tool("mke2fs", &arguments) else {
             super::skip("mke2fs");
             return None;
         };
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        must("e2fsck", &["-fyD", image.text()]);
-        assert!(image.debugfs("stat /var/lib/dpkg/info").contains("Flags: 0x81000"), "no hash tree was made");
-        image.judge("fresh");
-        Some(image)
+        Some(())
     }
 
     fn empty(size: u64) -> Self {
@@ -79,6 +92,17 @@ impl Image {
         let copy = Self::empty(0);
         must("cp", &["--sparse=always", self.text(), copy.text()]);
         copy
+    }
+
+    /// Makes the image these bytes, with holes for zeroes.
+    pub fn store(&self, bytes: &[u8]) {
+        let file = File::create(&self.path).expect("the image is emptied");
+        file.set_len(bytes.len() as u64).expect("its size");
+        for (offset, chunk) in (0..).step_by(16_384).zip(bytes.chunks(16_384)) {
+            if chunk.iter().any(|byte| *byte != 0) {
+                file.write_all_at(chunk, offset).expect("the image is written");
+            }
+        }
     }
 
     pub fn text(&self) -> &str {
@@ -113,6 +137,8 @@ impl Image {
         for line in text.lines().filter(|line| !line.starts_with("Pass ") && !line.is_empty()) {
             assert!(line.contains(" files (") && line.contains(" blocks"), "after {when}: {line}");
         }
+        let reader = Reader::open(self.device()).expect("our reader opens what e2fsck accepts");
+        check(&reader, &mut |_, _| {}).unwrap_or_else(|error| panic!("our check after {when}: {error}"));
     }
 
     /// What `debugfs` says to one request.

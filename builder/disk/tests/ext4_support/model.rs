@@ -5,7 +5,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use pimg_disk::ext4::{Attributes, NodeKind, Timestamp};
+use pimg_disk::block::BlockRead;
+use pimg_disk::ext4::{Attributes, Error, Inode, Kind, NodeKind, Reader, Timestamp};
 
 use super::CLOCK;
 use super::image::tool;
@@ -114,11 +115,49 @@ impl Model {
         }
     }
 
-    /// A tree with nothing but a root.
-    pub fn empty() -> Self {
-        let content = Content::Directory(BTreeMap::new());
-        let mtime = Timestamp::at(CLOCK);
-        Self { nodes: vec![Node { content, mode: 0o755, uid: 0, gid: 0, mtime, xattrs: BTreeMap::new() }] }
+    /// Reads the file system on `device` with our own reader; access control lists stay in their disk form.
+    pub fn read(device: impl BlockRead) -> Self {
+        let reader = Reader::open(device).expect("a good file system");
+        let mut model = Self { nodes: Vec::new() };
+        let mut numbers: BTreeMap<u32, usize> = BTreeMap::new();
+        let mut directories: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
+        let walked = reader.walk::<Error>(|path, inode| {
+            let number = match numbers.get(&inode.ino) {
+                Some(number) => *number,
+                None => {
+                    model.nodes.push(Self::read_node(&reader, inode)?);
+                    model.nodes.len() - 1
+                }
+            };
+            numbers.insert(inode.ino, number);
+            if path == b"/" {
+                directories.insert(Vec::new(), number);
+                return Ok(());
+            }
+            let slash = path.iter().rposition(|byte| *byte == b'/').expect("absolute");
+            model.entries(directories[&path[..slash]]).insert(path[slash + 1..].to_vec(), number);
+            directories.insert(path.to_vec(), number);
+            Ok(())
+        });
+        walked.expect("a tree");
+        model
+    }
+
+    fn read_node(reader: &Reader<'_>, inode: &Inode) -> std::result::Result<Node, Error> {
+        let (major, minor) = inode.device();
+        let content = match inode.kind()? {
+            Kind::Directory => Content::Directory(BTreeMap::new()),
+            Kind::Regular => Content::File(reader.read_all(inode.ino, 1 << 30)?),
+            Kind::Symlink => Content::Symlink(reader.read_link(inode.ino)?),
+            Kind::CharDevice | Kind::BlockDevice => {
+                Content::Node(u32::from(inode.i_mode) & 0o170_000, major, minor)
+            }
+            Kind::Fifo | Kind::Socket => Content::Node(u32::from(inode.i_mode) & 0o170_000, 0, 0),
+        };
+        let text = |name| String::from_utf8(name).expect("ASCII names in tests");
+        let xattrs = reader.xattrs(inode.ino)?.into_iter().map(|(name, value)| (text(name), value)).collect();
+        let mode = inode.permissions().into();
+        Ok(Node { content, mode, uid: inode.uid, gid: inode.gid, mtime: inode.mtime, xattrs })
     }
 
     fn entries(&mut self, number: usize) -> &mut BTreeMap<Vec<u8>, usize> {

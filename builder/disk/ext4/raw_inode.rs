@@ -1,11 +1,10 @@
-//! The fields of an inode that the editor sets itself, because the crate sets them one transaction at a time,
-//! wrongly, or not at all. Format: Linux `Documentation/filesystems/ext4/inodes.rst`.
-//!
-//! Checksums are the session's business: these functions change fields only.
+//! The fields of an inode that are written by us, because the crate below sets them one transaction at a time,
+//! wrongly, or not at all. Format: kernel documentation, `filesystems/ext4/inodes.rst`.
 
-use crate::ext4::Error;
-use crate::ext4::fields::{le16, put};
-use crate::ext4::inode::Timestamp;
+use super::Error;
+use super::fields::{le16, put, put16};
+use super::inode::{Timestamp, inode_checksum};
+use super::superblock::Superblock;
 
 const MODE: usize = 0x00;
 const UID_LOW: usize = 0x02;
@@ -13,17 +12,20 @@ const GID_LOW: usize = 0x18;
 const BLOCK: usize = 0x28;
 const UID_HIGH: usize = 0x78;
 const GID_HIGH: usize = 0x7a;
+const CHECKSUM_LOW: usize = 0x7c;
 const EXTRA_SIZE: usize = 0x80;
+const CHECKSUM_HIGH: usize = 0x82;
 /// Where the fields that `i_extra_isize` counts begin.
 const EXTRA_START: usize = 0x80;
 
 /// The type bits of a mode.
 pub(super) const TYPE_MASK: u16 = 0o170_000;
 /// All but the type bits: set-user-id, set-group-id, sticky, and nine permissions.
-const PERMISSION_MASK: u16 = 0o7777;
+pub(super) const PERMISSION_MASK: u16 = 0o7777;
 
-/// What the base and era fields can hold: 1901-12-13 to 2446-05-10.
-const SECONDS: std::ops::RangeInclusive<i64> = -(1 << 31)..=(1 << 31) - 1 + 3 * (1 << 32);
+/// 1901-12-13 to 2310-04-04. The era behind that exists too, but `e2fsck` takes it for a mistake that early
+/// kernels made with times before 1970, and "repairs" it.
+const SECONDS: std::ops::RangeInclusive<i64> = -(1 << 31)..=(1 << 31) - 1 + 2 * (1 << 32);
 
 impl Timestamp {
     /// The start of a second.
@@ -38,44 +40,6 @@ impl Timestamp {
         }
         Err(Error::InvalidValue(format!("the time {}.{:09}", self.seconds, self.nanoseconds)))
     }
-}
-
-/// What a new file, directory, link or node looks like beside its content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Attributes {
-    /// Permissions with set-user-id, set-group-id and sticky bit: at most `0o7777`. Symbolic links ignore it.
-    pub mode: u16,
-    /// The owner.
-    pub uid: u32,
-    /// The group.
-    pub gid: u32,
-    /// When the content was last changed. The other three times are the editor's clock.
-    pub mtime: Timestamp,
-}
-
-impl Attributes {
-    /// Refuses what no inode can hold.
-    pub(super) fn check(&self) -> Result<(), Error> {
-        check_mode(self.mode)?;
-        check_owner(self.uid, self.gid)?;
-        self.mtime.check()
-    }
-}
-
-/// Refuses type bits in permissions.
-pub(super) fn check_mode(mode: u16) -> Result<(), Error> {
-    if mode & !PERMISSION_MASK == 0 {
-        return Ok(());
-    }
-    Err(Error::InvalidValue(format!("the permissions {mode:#o}, got bits beyond 0o7777")))
-}
-
-/// Refuses the numbers that mean "no such user or group" to every kernel.
-pub(super) fn check_owner(uid: u32, gid: u32) -> Result<(), Error> {
-    if uid != u32::MAX && gid != u32::MAX {
-        return Ok(());
-    }
-    Err(Error::InvalidValue(format!("the owner {uid}:{gid}")))
 }
 
 /// One of the four times of an inode.
@@ -153,7 +117,7 @@ impl RawInode {
         }
         let [a, b, c, d, ..] = time.seconds.to_le_bytes();
         let low = i32::from_le_bytes([a, b, c, d]);
-        // what the signed base lacks is a whole number of eras of 2^32 seconds, 0 to 3 after `check`
+        // what the signed base lacks is a whole number of eras of 2^32 seconds, 0 to 2 after `check`
         let era = u32::try_from((time.seconds - i64::from(low)) >> 32).unwrap_or(0);
         if self.has_extra(extra) {
             put(&mut self.0, extra, &((time.nanoseconds << 2) | era).to_le_bytes());
@@ -164,13 +128,13 @@ impl RawInode {
         Ok(())
     }
 
-    /// What a new inode gets: permissions, owner, its own modification time, and the clock for the rest.
-    pub(super) fn set_all(&mut self, attributes: &Attributes, now: Timestamp) -> Result<(), Error> {
-        self.set_owner(attributes.uid, attributes.gid);
-        self.set_time(TimeField::Accessed, now)?;
-        self.set_time(TimeField::Changed, now)?;
-        self.set_time(TimeField::Created, now)?;
-        self.set_time(TimeField::Modified, attributes.mtime)
+    /// Stores the checksum of inode `ino`, both halves of it where the inode has room for both.
+    pub(super) fn stamp(&mut self, superblock: &Superblock, ino: u32) {
+        let Some((low, high)) = inode_checksum(superblock, ino, &self.0) else { return };
+        put16(&mut self.0, CHECKSUM_LOW, low);
+        if let Some(high) = high {
+            put16(&mut self.0, CHECKSUM_HIGH, high);
+        }
     }
 }
 
@@ -194,14 +158,14 @@ mod tests {
             (0x8000_0000, 0x8000_0000, 1),
             (0x1_7fff_ffff, 0x7fff_ffff, 1),
             (0x1_8000_0000, 0x8000_0000, 2),
-            (0x3_7fff_ffff, 0x7fff_ffff, 3),
+            (0x2_7fff_ffff, 0x7fff_ffff, 2),
         ] {
             let mut raw = inode(32);
             raw.set_time(TimeField::Modified, Timestamp { seconds, nanoseconds: 999_999_999 }).unwrap();
             assert_eq!(raw.0[0x10..0x14], base.to_le_bytes(), "{seconds}");
             assert_eq!(raw.0[0x88..0x8c], ((999_999_999 << 2) | era).to_le_bytes(), "{seconds}");
         }
-        assert!(inode(32).set_time(TimeField::Modified, Timestamp::at(0x3_8000_0000)).is_err());
+        assert!(inode(32).set_time(TimeField::Modified, Timestamp::at(0x2_8000_0000)).is_err());
         assert!(inode(0).set_time(TimeField::Modified, Timestamp::at(0x8000_0000)).is_err());
     }
 
@@ -227,6 +191,5 @@ mod tests {
         put(&mut raw.0, MODE, &0o100_644_u16.to_le_bytes());
         raw.set_permissions(0o6755);
         assert_eq!(raw.mode(), 0o106_755);
-        assert!(check_mode(0o10_000).is_err());
     }
 }
