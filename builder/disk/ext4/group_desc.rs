@@ -143,21 +143,22 @@ impl GroupDesc {
 
     /// Whether `flag` is set and means something: without group checksums the kernel ignores `bg_flags`.
     pub fn is_uninit(&self, superblock: &Superblock, flag: u16) -> bool {
-        let has_flags = superblock.features.has_ro_compat(ro_compat::METADATA_CSUM)
-            || superblock.features.has_ro_compat(ro_compat::GDT_CSUM);
-        has_flags && self.bg_flags & flag != 0
+        has_checksums(superblock) && self.bg_flags & flag != 0
     }
 
     /// Inodes at the start of the table that may be used, where the kernel keeps count of that.
     pub fn initialised_inodes(&self, superblock: &Superblock) -> u32 {
         let all = superblock.s_inodes_per_group;
-        match () {
-            () if self.is_uninit(superblock, INODE_UNINIT) => 0,
-            () if self.is_uninit(superblock, u16::MAX) || checksum(superblock, 0, &self.raw).is_some() => {
-                all.saturating_sub(self.bg_itable_unused)
-            }
-            () => all,
+        if self.is_uninit(superblock, INODE_UNINIT) {
+            return 0;
         }
+        if has_checksums(superblock) { all.saturating_sub(self.bg_itable_unused) } else { all }
+    }
+
+    /// Whether flags are set that file systems without group checksums do not have.
+    pub(super) fn has_stray_flags(&self, superblock: &Superblock) -> bool {
+        let uninit = self.bg_flags & (INODE_UNINIT | BLOCK_UNINIT) != 0 || self.bg_itable_unused != 0;
+        uninit && !has_checksums(superblock)
     }
 
     pub(super) fn require_places(&self, superblock: &Superblock, group: u32) -> Result<(), Error> {
@@ -174,11 +175,17 @@ impl GroupDesc {
             }
         }
         let unused = self.bg_itable_unused;
-        if checksum(superblock, 0, &self.raw).is_some() && unused > superblock.s_inodes_per_group {
+        if has_checksums(superblock) && unused > superblock.s_inodes_per_group {
             return Err(corrupt(group, format_args!("`bg_itable_unused` is {unused}")));
         }
         Ok(())
     }
+}
+
+/// Whether descriptors have checksums, without which nobody trusts `bg_flags` and `bg_itable_unused`.
+fn has_checksums(superblock: &Superblock) -> bool {
+    superblock.features.has_ro_compat(ro_compat::METADATA_CSUM)
+        || superblock.features.has_ro_compat(ro_compat::GDT_CSUM)
 }
 
 /// The checksum that a bitmap should have in its descriptor: of the first `bits` bits, cut to what the

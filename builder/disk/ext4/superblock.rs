@@ -125,6 +125,8 @@ impl Superblock {
             Features { compat: le32(raw, 0x5c), incompat: le32(raw, 0x60), ro_compat: le32(raw, 0x64) };
         if features.has_ro_compat(ro_compat::METADATA_CSUM) {
             verify_checksum(raw)?;
+        } else if features.has_incompat(incompat::CSUM_SEED) {
+            return Err(corrupt("`metadata_csum_seed` is set without `metadata_csum`"));
         }
         let s_rev_level = le32(raw, 0x4c);
         if s_rev_level != 1 {
@@ -545,6 +547,7 @@ pub(crate) mod tests {
             (0x10, 16_385, corrupt("`s_free_inodes_count` is 16385")),
             (0xe0, 0, corrupt("`s_journal_inum` is 0")),
             (0x174, 0, corrupt("`s_checksum_type` is 0")),
+            (0x64, 0x63, corrupt("`metadata_csum_seed` is set without `metadata_csum`")),
         ];
         for (offset, value, expected) in table {
             assert_eq!(message(&with(offset, value)), expected);

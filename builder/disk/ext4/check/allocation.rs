@@ -20,6 +20,9 @@ impl<'r> Allocation<'r> {
         let mut allocation = Self { reader, used: Bitmap::new(superblock.s_blocks_count) };
         for (group, desc) in (0..).zip(reader.groups()) {
             let owner = format_args!("group {group}").to_string();
+            if desc.has_stray_flags(superblock) {
+                return Err(corrupt(group, "is marked as uninitialised, which needs group checksums"));
+            }
             let overhead = superblock.base_overhead(group);
             if overhead > superblock.blocks_in(group) {
                 return Err(corrupt(group, "is too small for its group descriptors"));

@@ -216,12 +216,15 @@ pub fn populate(root: &Path) {
 pub fn adorn(image: &Image) {
     let value = image.directory.path().join("value");
     fs::write(&value, [7; 400]).expect("a value");
+    let capability = image.directory.path().join("capability");
+    fs::write(&capability, b"\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0").expect("a value");
     image.debugfs(&format!(
         "cd /dev\nmknod null c 1 3\nmknod sda b 8 0\nmknod pipe p\ncd /\n\
          sif /usr/bin/sudo mode 0104755\nsif /usr/bin/sudo uid 1000\nsif /usr/bin/sudo uid_high 1\n\
          sif /usr/bin/sudo gid 4\nsif /etc/hostname mtime @0x80000001\n\
-         ea_set /usr/bin/sudo security.capability \\001\\000\\000\\002\n\
+         ea_set -f {} /usr/bin/sudo security.capability\n\
          ea_set /etc/hostname user.note hello\nea_set -f {} /etc/empty user.long\n",
+        capability.to_str().expect("UTF-8"),
         value.to_str().expect("UTF-8")
     ));
 }
