@@ -241,7 +241,7 @@ mod tests {
             shadow: table(9, "root:*:20000:0:99999:7:::\npi:!:20000:0:99999:7:::\n# kept\nsshd:!*:1::::::\n"),
             group: table(4, "sudo:x:27:pi\nvideo:x:44:pi,sshd\nusers:x:100:\npi:x:1000:\nkvm:x:992:\n"),
             gshadow: table(4, "sudo:*::pi\nvideo:*::pi,sshd\nusers:*::\npi:!::\n"),
-            subuid: table(3, "pi:100000:65536\nlxd:165536:65536\n"),
+            subuid: table(3, "pi:100000:65536\nlxd:165536:65536\nbox:50000:1000\n"),
             subgid: table(3, ""),
         }
     }
@@ -271,7 +271,7 @@ mod tests {
             "sudo:x:27:andrew\nvideo:x:44:sshd,andrew\nusers:x:100:\nandrew:x:1000:\nkvm:x:992:\n"
         );
         assert_eq!(text(&found.gshadow), "sudo:*::andrew\nvideo:*::sshd,andrew\nusers:*::\nandrew:!::\n");
-        assert_eq!(text(&found.subuid), "lxd:165536:65536\nandrew:231072:65536\n");
+        assert_eq!(text(&found.subuid), "lxd:165536:65536\nbox:50000:1000\nandrew:231072:65536\n");
         assert_eq!(text(&found.subgid), "andrew:100000:65536\n");
     }
 

@@ -27,6 +27,7 @@ pub use compose::changes;
 pub use error::Error;
 pub use inputs::Inputs;
 pub use keys::Keyring;
+pub use seed::disk_id;
 
 #[cfg(test)]
 mod test_support;

@@ -66,7 +66,8 @@ pub fn changes(inputs: &Inputs<'_>) -> Result<Vec<Change>, Error> {
 }
 
 /// An interface without a connection of ours stays down instead of asking for DHCP, which would hold up
-/// `network-online.target`; `/etc/resolv.conf` is ours and the same before and after.
+/// `network-online.target`; `/etc/resolv.conf` is ours and the same before and after. `systemd-resolved` is not
+/// installed, and NetworkManager would wait for it (`NetworkManager.conf(5)`).
 const NETWORK_MANAGER: &str = "\
 # Until ifupdown2 takes over. Debian's plug-in `ifupdown` would leave all interfaces of /etc/network/interfaces alone.
 [main]
@@ -74,6 +75,7 @@ plugins=keyfile
 no-auto-default=*
 dns=none
 rc-manager=unmanaged
+systemd-resolved=false
 ";
 
 /// The name of the backplane's interface, where it is known when the image is built.

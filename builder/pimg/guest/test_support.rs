@@ -220,8 +220,14 @@ pub(super) fn temporary() -> TempDir {
     tempfile::tempdir().expect("a temporary directory")
 }
 
-/// What a tool prints when it is given a path as its last argument. Without the tool: nothing on a laptop, a failed
-/// test where `CI` is set.
+/// Says that a test is skipped for want of something; where `CI` is set, that fails it.
+#[expect(clippy::disallowed_methods, reason = "tests ask whether they must not skip")]
+pub(super) fn skip(what: &str) {
+    assert!(std::env::var_os("CI").is_none(), "{what} is not here");
+    eprintln!("skipped: {what} is not here");
+}
+
+/// What a tool prints when it is given a path as its last argument; nothing where the tool is not here.
 #[expect(clippy::disallowed_methods, reason = "tests ask other programs what they make of ours")]
 pub(super) fn judge(command: &[&str], path: &Path) -> Option<String> {
     let (tool, arguments) = command.split_first().expect("a command");
@@ -230,9 +236,8 @@ pub(super) fn judge(command: &[&str], path: &Path) -> Option<String> {
             String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr),
         ),
         Ok(output) => panic!("{command:?}: {}", String::from_utf8_lossy(&output.stderr)),
-        Err(error) if std::env::var_os("CI").is_some() => panic!("{tool}: {error}"),
         Err(_) => {
-            eprintln!("skipped: `{tool}` is not here");
+            skip(&format!("`{tool}`"));
             None
         }
     }

@@ -126,11 +126,13 @@ fn says_why_a_unit_cannot_be_enabled() {
     let base = base()
         .file("/usr/lib/systemd/system/static.service", "[Service]\nExecStart=/bin/true\n")
         .file("/usr/lib/systemd/system/broken.service", "[Service]\nno equals sign\n")
+        .file("/usr/lib/systemd/system/odd.service", "[Install]\nAlias=odd.socket\n")
         .symlink("/etc/systemd/system/masked.service", "/dev/null")
         .symlink("/etc/systemd/system/sshd.service", "/usr/lib/systemd/system/ssh.service");
     for (unit, why) in [
         ("static.service", "names nothing"),
         ("broken.service", "line 2: is no `key=value`"),
+        ("odd.service", "is of another type"),
         ("masked.service", "masks it"),
         ("sshd.service", "is an alias"),
         ("absent.service", "no unit file"),
