@@ -1,5 +1,4 @@
 //! Linters and promises about the repository itself, as tests.
-#![expect(missing_docs, reason = "a test program has no readers of its documentation")]
 #![expect(clippy::disallowed_methods, reason = "linters are programs, and CI makes them obligatory")]
 
 use std::fs;

@@ -2,7 +2,6 @@
 //!
 //! Arrows between packages are kept by the compiler; this keeps those between the modules of one package, and
 //! the fences that no lint knows. Tests inside a file (below `#[cfg(test)]`) may reach further.
-#![expect(missing_docs, reason = "a test program has no readers of its documentation")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
