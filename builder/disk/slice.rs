@@ -98,8 +98,6 @@ impl<D: BlockWrite> BlockWrite for Slice<D> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failing test may panic")]
-
     use super::*;
     use crate::block::MemoryDevice;
 

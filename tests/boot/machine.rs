@@ -27,7 +27,7 @@ ExecStart=/usr/bin/python3 /dev/disk/by-id/virtio-probe
 const DEADLINE: Duration = Duration::from_secs(600);
 
 /// A running guest.
-pub struct Machine {
+pub(crate) struct Machine {
     qemu: Child,
     lines: Receiver<String>,
     seen: Vec<String>,
@@ -35,16 +35,22 @@ pub struct Machine {
 }
 
 /// The files that a boot reads: all of them come from the image but the probe.
-pub struct BootFiles {
-    pub kernel: PathBuf,
-    pub initramfs: PathBuf,
-    pub cmdline: String,
-    pub probe: PathBuf,
+pub(crate) struct BootFiles {
+    pub(crate) kernel: PathBuf,
+    pub(crate) initramfs: PathBuf,
+    pub(crate) cmdline: String,
+    pub(crate) probe: PathBuf,
 }
 
 impl Machine {
     /// Starts the guest; `ssh_port` of the host's loopback leads to port 22 of `address`.
-    pub fn start(image: &Path, files: &BootFiles, address: &str, gateway: &str, ssh_port: u16) -> Self {
+    pub(crate) fn start(
+        image: &Path,
+        files: &BootFiles,
+        address: &str,
+        gateway: &str,
+        ssh_port: u16,
+    ) -> Self {
         let network = format!(
             "user,id=n0,net={gateway}/24,host={gateway},hostfwd=tcp:127.0.0.1:{ssh_port}-{address}:22"
         );
@@ -78,7 +84,7 @@ impl Machine {
     }
 
     /// Waits for a line that holds `wanted` and returns what follows it.
-    pub fn wait_for(&mut self, wanted: &str) -> String {
+    pub(crate) fn wait_for(&mut self, wanted: &str) -> String {
         loop {
             let left = DEADLINE.saturating_sub(self.started.elapsed());
             match self.lines.recv_timeout(left) {
@@ -96,7 +102,7 @@ impl Machine {
     }
 
     /// Seconds since power on.
-    pub fn uptime(&self) -> u64 {
+    pub(crate) fn uptime(&self) -> u64 {
         self.started.elapsed().as_secs()
     }
 

@@ -8,13 +8,13 @@ use crate::support;
 
 /// A partition as `sfdisk` tells it, in bytes.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
-    pub start: u64,
-    pub length: u64,
+pub(crate) struct Place {
+    pub(crate) start: u64,
+    pub(crate) length: u64,
 }
 
 /// Boot and root partition of a raw image.
-pub fn partitions(image: &Path) -> (Place, Place) {
+pub(crate) fn partitions(image: &Path) -> (Place, Place) {
     let told = support::run("sfdisk", &["--json", image.to_str().expect("UTF-8")]);
     let table: serde_json::Value = serde_json::from_str(&told).expect("JSON of sfdisk");
     let place = |index: usize| {
@@ -26,7 +26,7 @@ pub fn partitions(image: &Path) -> (Place, Place) {
 }
 
 /// Not one complaint about the partition table and either file system.
-pub fn expect_no_complaint(image: &Path) {
+pub(crate) fn expect_no_complaint(image: &Path) {
     let text = image.to_str().expect("UTF-8");
     let told = support::run("sfdisk", &["--verify", text]);
     assert!(!told.contains("Error") && !told.contains("error"), "{told}");

@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 /// The repository.
-pub fn repository() -> &'static Path {
+pub(crate) fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
@@ -19,13 +19,13 @@ fn judges_are_required() -> bool {
 }
 
 /// Says why a test cannot judge here; in CI that is a failure.
-pub fn skip(why: &str) {
+pub(crate) fn skip(why: &str) {
     assert!(!judges_are_required(), "{why}, and in CI nothing is skipped");
     eprintln!("skipped: {why}");
 }
 
 /// Whether a program is on the path; where it is not, the test is to return.
-pub fn have(program: &str) -> bool {
+pub(crate) fn have(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut places = std::env::split_paths(&path).chain(["/usr/sbin", "/sbin"].map(PathBuf::from));
     let found = places.any(|place| place.join(program).is_file());
@@ -36,7 +36,7 @@ pub fn have(program: &str) -> bool {
 }
 
 /// The base image that `scripts/test` has made: `pios` or `default`.
-pub fn base_image(variant: &str) -> Option<PathBuf> {
+pub(crate) fn base_image(variant: &str) -> Option<PathBuf> {
     let variable = format!("PIMG_TEST_BASE_{}", variant.to_uppercase());
     let found = std::env::var_os(&variable).map(PathBuf::from).filter(|path| path.is_file());
     if found.is_none() {
@@ -46,13 +46,13 @@ pub fn base_image(variant: &str) -> Option<PathBuf> {
 }
 
 /// A project directory of its own: the repository's profiles and overlays, an own seed, cache and output.
-pub struct Project {
+pub(crate) struct Project {
     dir: TempDir,
 }
 
 impl Project {
     /// A copy of the repository's profiles and overlays.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary directory");
         let project = Self { dir };
         for part in ["profiles", "overlays"] {
@@ -64,17 +64,17 @@ impl Project {
     }
 
     /// The project directory.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }
 
     /// A path below the project directory.
-    pub fn join(&self, name: &str) -> PathBuf {
+    pub(crate) fn join(&self, name: &str) -> PathBuf {
         self.path().join(name)
     }
 
     /// `pimg` with these arguments, in this project, with nothing of the caller's environment that counts.
-    pub fn pimg(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn pimg(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pimg"));
         command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
         command.env("PIMG_CACHE", shared_cache()).env("HOME", self.path()).env("NO_COLOR", "1");
@@ -83,7 +83,7 @@ impl Project {
     }
 
     /// Runs `pimg` and demands success.
-    pub fn pimg_ok(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn pimg_ok(&self, arguments: &[&str]) -> Output {
         let output = self.pimg(arguments).output().expect("running pimg");
         let told = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "pimg {arguments:?} failed:\n{told}");
@@ -91,7 +91,7 @@ impl Project {
     }
 
     /// Builds a profile on a base as a raw image and returns its path.
-    pub fn build_raw(&self, profile: &str, base: &Path) -> PathBuf {
+    pub(crate) fn build_raw(&self, profile: &str, base: &Path) -> PathBuf {
         let base = base.to_str().expect("a path in UTF-8");
         let arguments =
             ["build", "--profile", profile, "--base", base, "--format", "raw", "--ssh-key", "test.pub"];
@@ -104,7 +104,7 @@ impl Project {
 
 impl Project {
     /// The base as a raw image: decoded by the stock decoder, once for all tests.
-    pub fn decoded_base(&self, base: &Path) -> PathBuf {
+    pub(crate) fn decoded_base(&self, base: &Path) -> PathBuf {
         if base.extension().is_some_and(|extension| extension == "img") {
             return base.to_owned();
         }
@@ -125,12 +125,12 @@ impl Project {
 }
 
 /// One cache for all tests of a run: the base is decoded once.
-pub fn shared_cache() -> PathBuf {
+pub(crate) fn shared_cache() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache")
 }
 
 /// Runs another program and demands success.
-pub fn run(program: &str, arguments: &[&str]) -> String {
+pub(crate) fn run(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).stdin(Stdio::null()).output();
     let output = output.unwrap_or_else(|error| panic!("cannot run {program}: {error}"));
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -10,13 +10,13 @@ use std::process::Command;
 use sha2::{Digest, Sha256};
 
 /// An ext4 partition mounted read only; unmounted when it is dropped.
-pub struct Mount {
+pub(crate) struct Mount {
     dir: tempfile::TempDir,
 }
 
 impl Mount {
     /// Mounts the file system at `offset` bytes of `image`; `None` where only root may.
-    pub fn read_only(image: &Path, offset: u64) -> Option<Self> {
+    pub(crate) fn read_only(image: &Path, offset: u64) -> Option<Self> {
         if super::run("id", &["-u"]).trim() != "0" {
             super::skip("mounting needs root");
             return None;
@@ -30,7 +30,7 @@ impl Mount {
     }
 
     /// Everything in the file system, by path from its root.
-    pub fn tree(&self) -> BTreeMap<String, Entry> {
+    pub(crate) fn tree(&self) -> BTreeMap<String, Entry> {
         let mut entries = BTreeMap::new();
         let mut pending = vec![self.dir.path().to_owned()];
         while let Some(path) = pending.pop() {
@@ -75,21 +75,21 @@ impl Drop for Mount {
 
 /// What the kernel says of one entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// `f`, `d`, `l`, `c`, `b`, `p` or `s`.
-    pub kind: char,
+    pub(crate) kind: char,
     /// Permission bits.
-    pub mode: u32,
+    pub(crate) mode: u32,
     /// Owner and group.
-    pub owner: (u32, u32),
+    pub(crate) owner: (u32, u32),
     /// Length in bytes of a regular file.
-    pub size: u64,
+    pub(crate) size: u64,
     /// Digest of a regular file, text of a link, number of a device.
-    pub content: String,
+    pub(crate) content: String,
     /// Last modification in nanoseconds since 1970; of a directory it says little.
-    pub modified: i128,
+    pub(crate) modified: i128,
     /// Extended attributes as `getfattr` prints them.
-    pub xattrs: String,
+    pub(crate) xattrs: String,
 }
 
 impl Entry {
@@ -121,7 +121,7 @@ impl Entry {
 }
 
 /// Digest of a file, in lower-case hexadecimal.
-pub fn sha256_of(path: &Path) -> String {
+pub(crate) fn sha256_of(path: &Path) -> String {
     let mut digest = Sha256::new();
     std::io::copy(&mut fs::File::open(path).expect("a file"), &mut HashWriter(&mut digest)).expect("reading");
     digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()

@@ -27,6 +27,8 @@ pub(super) struct RawEntry<'a> {
     pub(super) file_type: u8,
     /// The name.
     pub(super) name: &'a [u8],
+    /// The byte behind the name; 0 behind `.` and `..`, anything elsewhere.
+    pub(super) after_name: u8,
 }
 
 /// Verifies the checksum of a block of names.
@@ -67,7 +69,8 @@ pub(super) fn parse_entries(block: &[u8]) -> Result<Vec<RawEntry<'_>>, String> {
             if name.is_empty() || name.contains(&b'/') || name.contains(&0) {
                 return Err(format!("entry at byte {offset} has the name `{}`", name.escape_ascii()));
             }
-            entries.push(RawEntry { offset, rec_len, inode, file_type, name });
+            let after_name = byte(block, offset + HEADER_LEN + name_len);
+            entries.push(RawEntry { offset, rec_len, inode, file_type, name, after_name });
         }
         offset += rec_len;
     }

@@ -1,10 +1,10 @@
 //! FAT32: checking, reading and editing in place.
 //!
-//! The editor is the crate `hadris-fat`, pinned exactly and hidden behind [`Volume`]. Measured on a 512 MiB
-//! volume with cmdline, config, 500 long names, removals, renames and a file of 64 MiB, judged by `fsck.fat`
-//! and mtools: `hadris-fat` 3.0.0-rc.2 was clean in 0.23 s; `fatfs` 0.3.6 took 7.7 s and left a volume that
-//! `fsck.fat` refuses, since its `create_dir` puts long-name slots before `.` and `..` and lets `..` name
-//! cluster 2 instead of 0. That `hadris-fat` is a release candidate is what the checks and tests here answer.
+//! The editor is the crate `hadris-fat`, pinned exactly and hidden behind [`Volume`]. Measured in one run, on a
+//! volume of 512 MiB with 500 long names, 100 removals, a rename and a file of 64 MiB: `hadris-fat` 3.0.0-rc.2
+//! 0.8 s and `fsck.fat` content, `fatfs` 0.3.6 19 s and a volume that `fsck.fat` refuses ("expected a valid '.'
+//! entry"), since its `create_dir` puts long-name slots before `.` and `..`. That `hadris-fat` is a release
+//! candidate is what the check before and the judges in the tests answer.
 //!
 //! [`check`] reads the whole structure before the first write, so a broken volume is refused untouched.
 //! Structures and names follow Microsoft's "FAT32 File System Specification" 1.03.

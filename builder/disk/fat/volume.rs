@@ -187,7 +187,7 @@ impl<'d> Volume<'d> {
     /// must. A file that exists keeps its name, its creation time and as many of its clusters as it needs.
     ///
     /// # Errors
-    /// [`Error::NoSpace`] where it does not fit, with the volume as it was; [`Error::NotFound`] where the
+    /// [`Error::NoSpace`] where it does not fit: a file that was there is as it was. [`Error::NotFound`] where the
     /// directory is missing, [`Error::Conflict`] where `path` is a directory, [`Error::InvalidValue`] for a
     /// name or length that FAT cannot hold.
     pub fn write(&mut self, path: &str, content: &[u8], time: i64) -> Result<(), Error> {

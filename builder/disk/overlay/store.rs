@@ -12,14 +12,14 @@ pub type Block = [u8; BLOCK_SIZE];
 
 /// A growing array of blocks: a file in the application, memory in tests.
 ///
-/// An overlay appends a block once, then reads and rewrites its slot; it never asks for a slot that
+/// An overlay appends blocks once, then reads and rewrites their slots; it never asks for a slot that
 /// [`BlockStore::append`] did not return.
 pub trait BlockStore: Send + Sync {
-    /// Keeps `block` in a new slot and returns the number of the slot.
+    /// Keeps `blocks` in new slots, one behind the other, and returns the number of the first.
     ///
     /// # Errors
     /// Whatever the store itself reports, such as a full disk.
-    fn append(&self, block: &Block) -> io::Result<u32>;
+    fn append(&self, blocks: &[Block]) -> io::Result<u32>;
 
     /// Reads a slot.
     ///
@@ -35,8 +35,8 @@ pub trait BlockStore: Send + Sync {
 }
 
 impl<S: BlockStore + ?Sized> BlockStore for Box<S> {
-    fn append(&self, block: &Block) -> io::Result<u32> {
-        (**self).append(block)
+    fn append(&self, blocks: &[Block]) -> io::Result<u32> {
+        (**self).append(blocks)
     }
 
     fn read_slot(&self, slot: u32, block: &mut Block) -> io::Result<()> {
@@ -71,10 +71,10 @@ fn no_slot() -> io::Error {
 }
 
 impl BlockStore for MemoryStore {
-    fn append(&self, block: &Block) -> io::Result<u32> {
+    fn append(&self, blocks: &[Block]) -> io::Result<u32> {
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
         let slot = u32::try_from(slots.len()).map_err(io::Error::other)?;
-        slots.push(Box::new(*block));
+        slots.extend(blocks.iter().map(|block| Box::new(*block)));
         Ok(slot)
     }
 

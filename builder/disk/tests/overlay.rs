@@ -172,8 +172,8 @@ proptest! {
 fn keeps_no_more_than_needed() {
     struct Counted(Arc<MemoryStore>);
     impl pimg_disk::overlay::BlockStore for Counted {
-        fn append(&self, block: &pimg_disk::overlay::Block) -> io::Result<u32> {
-            self.0.append(block)
+        fn append(&self, blocks: &[pimg_disk::overlay::Block]) -> io::Result<u32> {
+            self.0.append(blocks)
         }
         fn read_slot(&self, slot: u32, block: &mut pimg_disk::overlay::Block) -> io::Result<()> {
             self.0.read_slot(slot, block)
@@ -194,6 +194,18 @@ fn keeps_no_more_than_needed() {
     overlay.write_at(0, &[5; BLOCK_SIZE]).expect("inside");
     overlay.write_at(3 * BLOCK_SIZE as u64, &[7; BLOCK_SIZE]).expect("inside");
     assert_eq!((overlay.dirty_count(), store.slots()), (7, 1), "a slot that was given up is used again");
+}
+
+#[test]
+fn a_zeroed_block_is_a_hole() {
+    let base = Arc::new(MemoryDevice::new(vec![5; 8 * BLOCK_SIZE]));
+    let overlay = Overlay::new(base, 9 * BLOCK_SIZE as u64, MemoryStore::new()).expect("longer");
+    let block = BLOCK_SIZE as u64;
+    overlay.write_at(2 * block, &[6; BLOCK_SIZE]).expect("inside");
+    overlay.write_at(4 * block, &[0; BLOCK_SIZE]).expect("inside");
+    assert_eq!(overlay.next_data(7).expect("memory"), Some(7..4 * block));
+    assert_eq!(overlay.next_data(4 * block).expect("memory"), Some(5 * block..8 * block));
+    assert_eq!(overlay.next_data(8 * block).expect("memory"), None);
 }
 
 #[test]
@@ -225,6 +237,10 @@ fn a_cut_off_layer_is_refused() {
         let refused = open(layer[..length].to_vec(), &base());
         assert!(matches!(refused, Err(Error::Corrupt(_))), "{length} bytes: {refused:?}");
     }
+    // a block is missing, but header and index are as they were
+    let shorter = [&layer[..BLOCK_SIZE], &layer[2 * BLOCK_SIZE..]].concat();
+    let error = open(shorter, &base()).expect_err("a block is missing").to_string();
+    assert_eq!(error, "corrupt layer: expected 12336 bytes, got 8240");
     let longer = [layer.as_slice(), &[0]].concat();
     assert!(matches!(open(longer, &base()), Err(Error::Corrupt(_))));
 }

@@ -53,6 +53,12 @@ pub enum Error {
         /// What the cryptographic library said.
         why: String,
     },
+    /// A file is longer than the archive behind the initramfs can say.
+    #[error("`{path}` is too long for an initramfs: a file has at most 4 GiB there")]
+    TooLong {
+        /// Its path in the initramfs.
+        path: String,
+    },
     /// A name made from the profile or the base is no path.
     #[error(transparent)]
     Path(#[from] GuestPathError),

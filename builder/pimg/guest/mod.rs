@@ -1,10 +1,33 @@
 //! What Raspberry Pi OS means: pure functions from bytes to bytes, no file is opened here.
 
+pub mod accounts;
 pub mod base_files;
+pub mod boot_config;
+pub mod cloud_init;
+pub mod compose;
+pub mod cpio;
 pub mod error;
+pub mod first_boot_safety;
+pub mod hosts;
 pub mod inputs;
 pub mod keys;
+pub mod locale;
+pub mod network;
+pub mod nic_names;
+pub mod overlaid;
 pub mod rsa;
 pub mod seed;
+pub mod ssh;
+pub mod time;
+pub mod units;
+pub mod user;
+
+pub use compose::changes;
+pub use error::Error;
+pub use inputs::Inputs;
+pub use keys::Keyring;
+
 #[cfg(test)]
 mod test_support;
+#[cfg(test)]
+mod units_test;

@@ -154,7 +154,9 @@ fn put_file(
     let failed = |source| ApplyError::Root { path: change.path.clone(), source };
     let Content::HostFile { path: host_path, len, sha256 } = content else {
         let bytes = whole_content(content)?;
-        return root.create_file(path, &attributes, &mut bytes.as_slice(), bytes.len() as u64).map_err(failed);
+        return root
+            .create_file(path, &attributes, &mut bytes.as_slice(), bytes.len() as u64)
+            .map_err(failed);
     };
     let mut reader = HashingReader::new(open_host_file(host_path)?);
     root.create_file(path, &attributes, &mut reader, *len).map_err(failed)?;
@@ -176,9 +178,10 @@ fn make_parents(root: &mut Editor, path: &GuestPath, epoch: i64) -> Result<(), e
         above = directory.parent();
         missing.push(directory);
     }
-    missing.iter().rev().try_for_each(|directory| {
-        root.mkdir(directory.as_str(), &attributes(IMPLIED_DIRECTORY, epoch))
-    })
+    missing
+        .iter()
+        .rev()
+        .try_for_each(|directory| root.mkdir(directory.as_str(), &attributes(IMPLIED_DIRECTORY, epoch)))
 }
 
 fn make_directory(
@@ -197,7 +200,7 @@ fn own(root: &mut Editor, path: &str, ownership: Ownership) -> Result<(), ext4::
 
 fn attributes(ownership: Ownership, epoch: i64) -> Attributes {
     let Ownership { uid, gid, mode } = ownership;
-    Attributes { mode, uid, gid, modified: Timestamp::at(epoch) }
+    Attributes { mode, uid, gid, mtime: Timestamp::at(epoch) }
 }
 
 fn whole_content(content: &Content) -> Result<Vec<u8>, ApplyError> {

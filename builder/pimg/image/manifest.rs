@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
+use super::digests::sha256_of;
 use super::emit::Emitted;
 use crate::plan::change::{Action, Change, Content, Ownership, Partition};
-use pimg_fetch::digest::Sha256Digest;
 
 /// Version of the manifest's shape. A field may be added; one that goes or changes its meaning raises this.
 pub const SCHEMA: u32 = 1;
@@ -157,16 +157,10 @@ impl ChangeEntry {
     }
 
     fn describe(&mut self, content: &Content) {
-        match content {
-            Content::Bytes(bytes) => {
-                self.size = Some(bytes.len() as u64);
-                self.sha256 = Some(Sha256Digest::of(bytes).to_string());
-            }
-            Content::HostFile { len, sha256, .. } => {
-                self.size = Some(*len);
-                self.sha256 = Some(sha256.clone());
-            }
-            Content::Secret(_) => self.secret = true,
+        self.secret = matches!(content, Content::Secret(_));
+        if !self.secret {
+            self.size = Some(content.len());
+            self.sha256 = Some(sha256_of(content));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! How large the image has to be, so that the node never grows its root file system over a busy card.
 
-use crate::plan::change::{Action, Change, Content, Partition};
+use crate::plan::change::{Action, Change, Partition};
 use crate::profile::host::ImageSpec;
 
 /// Partitions of Raspberry Pi OS start and end at multiples of this many bytes (pi-gen, export-image).
@@ -60,9 +60,7 @@ fn space_on_root(change: &Change) -> u64 {
         return 0;
     }
     let length = match &change.action {
-        Action::PutFile { content: Content::Bytes(bytes), .. } => bytes.len() as u64,
-        Action::PutFile { content: Content::Secret(secret), .. } => secret.expose().len() as u64,
-        Action::PutFile { content: Content::HostFile { len, .. }, .. } => *len,
+        Action::PutFile { content, .. } => content.len(),
         Action::MakeDir { .. } => BLOCK,
         Action::Symlink { .. } | Action::Remove | Action::SetOwnership { .. } => 0,
     };

@@ -3,10 +3,10 @@
 use std::io;
 use std::sync::Arc;
 
+use pimg_disk::Slice;
 use pimg_disk::block::{BlockRead, BlockWrite};
 use pimg_disk::mbr::{self, SECTOR};
 use pimg_disk::overlay::Overlay;
-use pimg_disk::slice::Slice;
 use pimg_disk::{ext4, table};
 
 use super::base::BaseImage;
@@ -21,6 +21,9 @@ pub enum WorkingError {
     /// The partition table cannot be changed.
     #[error("cannot change the partition table")]
     Table(#[from] table::Error),
+    /// The base has another kind of partition table.
+    #[error("this base has a GUID partition table, and pimg builds on a master boot record only")]
+    NotAnMbr,
     /// The root partition would be too long for its table.
     #[error("a master boot record cannot hold a partition of {sectors} sectors")]
     TooLong {
@@ -41,17 +44,14 @@ pub struct WorkingImage {
 
 impl WorkingImage {
     /// A working image of `length` bytes with the disk signature `disk_id`. The root partition reaches to the
-    /// end of the image, and its file system fills it; `epoch` in seconds since 1970 is the time of growing.
+    /// end of the image, and its file system fills it.
     ///
     /// # Errors
     /// The base cannot be grown, or the host cannot hold the changed blocks.
-    pub fn new(
-        base: &BaseImage,
-        length: u64,
-        disk_id: u32,
-        store: FileStore,
-        epoch: i64,
-    ) -> Result<Self, WorkingError> {
+    pub fn new(base: &BaseImage, length: u64, disk_id: u32, store: FileStore) -> Result<Self, WorkingError> {
+        if base.table().kind != table::Kind::Mbr {
+            return Err(WorkingError::NotAnMbr);
+        }
         let device = Arc::new(Overlay::new(base.device(), length, store)?);
         let (boot, root) = (base.boot_partition(), base.root_partition());
         let root_length = length - root.start;
@@ -59,13 +59,14 @@ impl WorkingImage {
         if root_length > root.length {
             let sectors = root_length / SECTOR;
             let size = u32::try_from(sectors).map_err(|_| WorkingError::TooLong { sectors })?;
-            mbr::resize_partition(&device, root.mbr_number()?, size)?;
+            let number = u8::try_from(root.number).map_err(|_| WorkingError::NotAnMbr)?;
+            mbr::resize_partition(&device, number, size)?;
         }
         let root_length = root_length.max(root.length);
         let slice = |name, start, length| Slice::new(Arc::clone(&device), name, start, length).map(Arc::new);
         let boot = slice("boot partition", boot.start, boot.length)?;
         let root = slice("root partition", root.start, root_length)?;
-        ext4::grow(root.as_ref(), epoch).map_err(WorkingError::Grow)?;
+        ext4::grow(root.as_ref(), root_length).map_err(WorkingError::Grow)?;
         Ok(Self { device, boot, root })
     }
 

@@ -43,7 +43,10 @@ impl Layers {
         let key = key(change.partition, change.path.as_str());
         let is_directory = matches!(change.action, Action::MakeDir { .. });
         if let Some(earlier) = self.above(&key).or_else(|| self.below(&key).filter(|_| !is_directory)) {
-            let message = format!("{} and {} cannot both be there: one would be written through the other", earlier.origin, change.origin);
+            let message = format!(
+                "{} and {} cannot both be there: one would be written through the other",
+                earlier.origin, change.origin
+            );
             problems.push(Problem::new(message));
             return;
         }
@@ -84,9 +87,8 @@ impl Layers {
     /// Whether this very path is there already, from the same place.
     pub(crate) fn has(&self, partition: Partition, path: &GuestPath, origin: &Origin) -> bool {
         let at = self.placed.get(&key(partition, path.as_str()));
-        at.and_then(|at| self.changes.get(*at)).is_some_and(|change| {
-            change.as_ref().is_some_and(|change| change.origin == *origin)
-        })
+        at.and_then(|at| self.changes.get(*at))
+            .is_some_and(|change| change.as_ref().is_some_and(|change| change.origin == *origin))
     }
 
     /// All changes in order, once what is removed was compared with what is put.
@@ -99,7 +101,10 @@ impl Layers {
                 inside && !own && !matches!(change.action, Action::Remove)
             };
             if let Some(other) = changes.iter().find(put) {
-                problems.push(Problem::at(&written.place, format!("is removed here, but {} puts it there", other.origin)));
+                problems.push(Problem::at(
+                    &written.place,
+                    format!("is removed here, but {} puts it there", other.origin),
+                ));
             }
         }
         changes
@@ -130,7 +135,9 @@ fn collision(earlier: &Change, later: &Change) -> Problem {
         "keep one of them".to_owned()
     } else {
         let overlay = overlay_of(later);
-        format!("keep one of them, or let overlays/{overlay}/overlay.toml say `[[replace]]` with `path = \"{path}\"`")
+        format!(
+            "keep one of them, or let overlays/{overlay}/overlay.toml say `[[replace]]` with `path = \"{path}\"`"
+        )
     };
     Problem::new(message).with_hint(hint)
 }

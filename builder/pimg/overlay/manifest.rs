@@ -9,7 +9,7 @@ use crate::profile::document::{self, Keys, Node, Table, as_size, closest};
 use crate::profile::problem::{Located, Place, Problem, SourceFile};
 use crate::profile::values::{file_stem, is_variable_name, size};
 
-use super::apt::{PinRule, SourceRule};
+use super::apt_rules::{PinRule, SourceRule};
 use super::ownership::OwnRule;
 use super::pattern::Pattern;
 use super::units::Units;
@@ -97,7 +97,10 @@ fn read_variables(table: Table, problems: &mut Vec<Problem>) -> BTreeMap<String,
             continue;
         };
         if name.value.is_empty() || !is_variable_name(&name.value) {
-            problems.push(Problem::at(&name.place, "is not a name that a template can use: letters, digits and `_`"));
+            problems.push(Problem::at(
+                &name.place,
+                "is not a name that a template can use: letters, digits and `_`",
+            ));
         }
         let mut keys = Keys::new(table, problems);
         let kind = keys.text("type");
@@ -112,7 +115,11 @@ fn read_variables(table: Table, problems: &mut Vec<Problem>) -> BTreeMap<String,
     variables
 }
 
-fn read_kind(kind: Option<Located<String>>, name: &Place, problems: &mut Vec<Problem>) -> Option<VariableKind> {
+fn read_kind(
+    kind: Option<Located<String>>,
+    name: &Place,
+    problems: &mut Vec<Problem>,
+) -> Option<VariableKind> {
     const KINDS: [(&str, VariableKind); 5] = [
         ("string", VariableKind::Text),
         ("bool", VariableKind::Boolean),
@@ -134,12 +141,16 @@ fn read_kind(kind: Option<Located<String>>, name: &Place, problems: &mut Vec<Pro
     found.map(|(_, kind)| *kind)
 }
 
-fn read_default(kind: VariableKind, node: &Located<Node>, problems: &mut Vec<Problem>) -> Option<toml::Value> {
-    if kind == VariableKind::Size {
-        if let Err(message) = as_size(&node.value) {
-            problems.push(Problem::at(&node.place, message));
-            return None;
-        }
+fn read_default(
+    kind: VariableKind,
+    node: &Located<Node>,
+    problems: &mut Vec<Problem>,
+) -> Option<toml::Value> {
+    if kind == VariableKind::Size
+        && let Err(message) = as_size(&node.value)
+    {
+        problems.push(Problem::at(&node.place, message));
+        return None;
     }
     let value = plain_value(&node.value).and_then(|value| kind.convert(&value).ok());
     if value.is_none() {
@@ -234,7 +245,11 @@ fn guest_path(path: Located<String>, problems: &mut Vec<Problem>) -> Option<Loca
 }
 
 /// A name that becomes a file name, such as of an apt source.
-pub(crate) fn rule_name(name: Option<Located<String>>, table: &Place, problems: &mut Vec<Problem>) -> Option<Located<String>> {
+pub(crate) fn rule_name(
+    name: Option<Located<String>>,
+    table: &Place,
+    problems: &mut Vec<Problem>,
+) -> Option<Located<String>> {
     let Some(name) = name else {
         problems.push(Problem::at(table, "needs `name`"));
         return None;

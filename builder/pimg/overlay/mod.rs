@@ -1,16 +1,21 @@
 //! Overlays: features as directories of files, templates and settings.
 //!
 //! `overlays/<name>/` holds `rootfs/` (goes to the root file system), `boot/` (goes to the boot partition),
-//! `keys/` (apt keyrings) and `overlay.toml`. [`render`] turns the overlays of one host into changes.
+//! `keys/` (apt keyrings) and `overlay.toml`. [`render()`] turns the overlays of one host into changes.
 
 mod apt;
+mod apt_rules;
 mod error;
+mod files;
+mod keyring;
 mod layers;
 mod manifest;
 mod ownership;
 mod pattern;
 mod render;
 mod template;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod units;
 mod variables;

@@ -43,15 +43,25 @@ impl Pattern {
 
     pub(crate) fn matches(&self, path: &str) -> bool {
         let path: Vec<&str> = path.trim_start_matches('/').split('/').collect();
-        wildcard(&self.components, &path, |part| part == "**", |part, name| {
-            let (part, name): (Vec<char>, Vec<char>) = (part.chars().collect(), name.chars().collect());
-            wildcard(&part, &name, |c| *c == '*', |a, b| a == b)
-        })
+        wildcard(
+            &self.components,
+            &path,
+            |part| part == "**",
+            |part, name| {
+                let (part, name): (Vec<char>, Vec<char>) = (part.chars().collect(), name.chars().collect());
+                wildcard(&part, &name, |c| *c == '*', |a, b| a == b)
+            },
+        )
     }
 }
 
 /// Matches with a star that stands for any run of items: time is the product of both lengths, whatever the pattern.
-fn wildcard<P, T>(pattern: &[P], items: &[T], star: impl Fn(&P) -> bool, same: impl Fn(&P, &T) -> bool) -> bool {
+fn wildcard<P, T>(
+    pattern: &[P],
+    items: &[T],
+    star: impl Fn(&P) -> bool,
+    same: impl Fn(&P, &T) -> bool,
+) -> bool {
     // reached[i]: the pattern so far matches the first i items
     let mut reached = vec![false; items.len() + 1];
     reached[0] = true;
@@ -91,7 +101,11 @@ mod tests {
             ("/*/a*b*c", "/x/a1b2c", true),
             ("/**", "/é/ü", true),
         ] {
-            assert_eq!(Pattern::new(pattern).expect("is a pattern").matches(path), expected, "{pattern} {path}");
+            assert_eq!(
+                Pattern::new(pattern).expect("is a pattern").matches(path),
+                expected,
+                "{pattern} {path}"
+            );
         }
     }
 

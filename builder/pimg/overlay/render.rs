@@ -1,27 +1,24 @@
 //! Turns the overlays of one host into changes.
 
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
-
-use sha2::{Digest, Sha256};
 
 use crate::plan::change::{Action, Change, Content, Origin, Ownership, Partition};
 use crate::plan::path::GuestPath;
 use crate::profile::host::HostSpec;
-use crate::profile::problem::{Problem, SourceFile};
+use crate::profile::problem::{Located, Problem, SourceFile};
 
-use super::apt::{AptRequests, AptSource, Keyring, KeyringRule, SourceRule, Uris, keyring_fault, render_source};
+use super::apt::{AptRequests, AptSource, Keyring, Uris, render_source};
+use super::apt_rules::{KeyringRule, SourceRule};
 use super::error::Error;
+use super::files::{IN_MEMORY, digest, read_text};
+use super::keyring;
 use super::layers::Layers;
 use super::manifest::Manifest;
 use super::template::Templates;
 use super::tree::{Entry, Kind, walk};
 use super::units::UnitRequests;
 use super::variables;
-
-/// Files up to this size are held in memory, larger ones are named by path and digest. Also the largest
-/// template, `overlay.toml` and keyring. In bytes.
-const IN_MEMORY: u64 = 1 << 20;
 
 /// What the overlays of a host want.
 #[derive(Debug, Default)]
@@ -103,7 +100,9 @@ impl Overlay<'_> {
         let vars = variables::resolve(self.name, &manifest, host, self.problems);
         let templates = match Templates::new(host, &vars) {
             Ok(templates) => templates,
-            Err(error) => return self.report("overlay.toml", format!("has values no template can see: {error}")),
+            Err(error) => {
+                return self.report("overlay.toml", format!("has values no template can see: {error}"));
+            }
         };
         if manifest.when.as_ref().is_some_and(|when| !self.holds(&templates, when)) {
             return;
@@ -126,7 +125,10 @@ impl Overlay<'_> {
             if rule.when.as_ref().is_none_or(|when| self.holds(&templates, when)) {
                 let mut pin = rule.pin.clone();
                 self.name.clone_into(&mut pin.overlay);
-                let action = Action::PutFile { content: Content::bytes(pin.render()), ownership: Ownership::root(0o644) };
+                let action = Action::PutFile {
+                    content: Content::bytes(pin.render()),
+                    ownership: Ownership::root(0o644),
+                };
                 match GuestPath::new(format!("/etc/apt/preferences.d/{}", pin.name)) {
                     Ok(path) => self.put(&manifest, Change::root(path, action, settings_of(self.name))),
                     Err(error) => self.problems.push(Problem::at(&rule.place, error.to_string())),
@@ -158,7 +160,7 @@ impl Overlay<'_> {
         }
     }
 
-    fn holds(&mut self, templates: &Templates, when: &crate::profile::problem::Located<String>) -> bool {
+    fn holds(&mut self, templates: &Templates, when: &Located<String>) -> bool {
         templates.holds(when).unwrap_or_else(|problem| {
             self.problems.push(problem);
             false
@@ -176,7 +178,8 @@ impl Overlay<'_> {
                 Some((path, ownership)) => self.layers.own(path, ownership, settings_of(self.name)),
                 None => {
                     let hint = "for a file of the base image give the whole path, owner, group and mode";
-                    let problem = Problem::at(&rule.place, "matches no entry of this overlay").with_hint(hint);
+                    let problem =
+                        Problem::at(&rule.place, "matches no entry of this overlay").with_hint(hint);
                     self.problems.push(problem);
                 }
             }
@@ -211,7 +214,8 @@ impl Overlay<'_> {
         let rules: Vec<_> = manifest.own.iter().filter(|rule| rule.path.matches(&node_path)).collect();
         let ownership = rules.iter().fold(Ownership::root(mode), |before, rule| rule.apply(before));
         if let Some(rule) = rules.first().filter(|_| entry.partition == Partition::Boot) {
-            self.problems.push(Problem::at(&rule.place, "is on the boot partition, which knows no owners and modes"));
+            self.problems
+                .push(Problem::at(&rule.place, "is on the boot partition, which knows no owners and modes"));
         }
         let action = match &entry.kind {
             // a directory that the base has keeps its owner and mode unless a rule says otherwise
@@ -219,7 +223,11 @@ impl Overlay<'_> {
             Kind::Directory { .. } => Action::MakeDir { ownership },
             Kind::Symlink { target } => Action::Symlink { target: target.clone() },
             Kind::File { host, len, template, .. } => {
-                let content = if *template { self.template(templates, host, &entry.file) } else { self.file(host, *len, &entry.file) };
+                let content = if *template {
+                    self.template(templates, host, &entry.file)
+                } else {
+                    self.file(host, *len, &entry.file)
+                };
                 let Some(content) = content else { return };
                 Action::PutFile { content, ownership }
             }
@@ -229,7 +237,8 @@ impl Overlay<'_> {
     }
 
     fn template(&mut self, templates: &Templates, host: &Path, file: &str) -> Option<Content> {
-        let text = read_text(host).map_err(|error| self.report(file, format!("cannot be read: {error}"))).ok()?;
+        let text =
+            read_text(host).map_err(|error| self.report(file, format!("cannot be read: {error}"))).ok()?;
         let source = SourceFile::new(format!("overlays/{}/{file}", self.name), text);
         let rendered = templates.render(&source).map_err(|problem| self.problems.push(problem)).ok()?;
         Some(Content::bytes(rendered))
@@ -265,106 +274,20 @@ impl Overlay<'_> {
         self.rendered.apt.sources.push(source);
     }
 
-    /// Puts the keyring into the image, or says why its source has to stay off.
+    /// Puts the keyring into the image, or notes why its source has to stay off.
     fn keyring(&mut self, source: &SourceRule, rule: &KeyringRule, disabled: &mut Option<String>) -> Keyring {
-        let mut keyring = Keyring {
-            path: rule.path.clone(),
-            file: None,
-            url: rule.url.clone(),
-            fingerprints: rule.fingerprints.clone(),
-            sha256: rule.sha256.as_ref().map(|sha256| sha256.value.clone()),
-        };
-        let name = &source.name.value;
-        let Some(file) = &rule.file else {
-            // neither a file nor an address: the base image has the keyring
-            if rule.url.is_some() {
-                *disabled = Some("its key is not in the overlay".to_owned());
-                self.rendered.notices.push(format!("apt source `{name}` is switched off: its key is not in the overlay"));
+        let found = keyring::find(self.name, &self.directory, &source.name.value, rule, self.problems);
+        self.rendered.notices.extend(found.notice);
+        *disabled = found.disabled;
+        if let (Some(file), Some(bytes)) = (&rule.file, found.bytes) {
+            let origin = self.origin(&file.value);
+            // sources of one overlay may share a keyring
+            if !self.layers.has(Partition::Root, &rule.path, &origin) {
+                let action =
+                    Action::PutFile { content: Content::bytes(bytes), ownership: Ownership::root(0o644) };
+                self.layers.put(Change::root(rule.path.clone(), action, origin), false, self.problems);
             }
-            return keyring;
-        };
-        let shown = format!("overlays/{}/{}", self.name, file.value);
-        let path = self.directory.join(&file.value);
-        let bytes = match read_plain_file(&self.directory, &file.value) {
-            Ok(Some(bytes)) => bytes,
-            Ok(None) => {
-                let from = rule.url.as_ref().map(|url| format!(", from {url}")).unwrap_or_default();
-                *disabled = Some(format!("its key `{shown}` is not there yet"));
-                let notice = format!("apt source `{name}` is switched off until its key is at `{shown}`{from}");
-                self.rendered.notices.push(notice);
-                return keyring;
-            }
-            Err(error) => {
-                self.problems.push(Problem::at(&file.place, format!("cannot be read: {error}")));
-                return keyring;
-            }
-        };
-        let got = hex(&Sha256::digest(&bytes));
-        if let Some(fault) = keyring_fault(&rule.path, &bytes) {
-            self.problems.push(Problem::at(&file.place, fault));
         }
-        match &rule.sha256 {
-            Some(expected) if expected.value != got => {
-                let message = format!("does not match `{shown}`, which has {got}");
-                self.problems.push(Problem::at(&expected.place, message));
-            }
-            None if rule.fingerprints.is_empty() => {
-                let notice = format!("the key `{shown}` is not pinned: add `sha256 = \"{got}\"` to its `keyring`");
-                self.rendered.notices.push(notice);
-            }
-            _ => {}
-        }
-        let origin = self.origin(&file.value);
-        if !self.layers.has(Partition::Root, &rule.path, &origin) {
-            let action = Action::PutFile { content: Content::bytes(bytes), ownership: Ownership::root(0o644) };
-            self.layers.put(Change::root(rule.path.clone(), action, origin), false, self.problems);
-        }
-        keyring.file = Some(path);
-        keyring
+        found.keyring
     }
-}
-
-/// The bytes of a file below `directory` that no symbolic link leads to; `None` where there is none.
-fn read_plain_file(directory: &Path, relative: &str) -> io::Result<Option<Vec<u8>>> {
-    let mut path = directory.to_owned();
-    let mut found = None;
-    for part in relative.split('/') {
-        path.push(part);
-        match fs_err::symlink_metadata(&path) {
-            Ok(metadata) if metadata.is_symlink() => return Err(io::Error::other("a symbolic link leads there")),
-            Ok(metadata) => found = Some(metadata),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        }
-    }
-    match found {
-        Some(metadata) if metadata.is_file() && metadata.len() <= IN_MEMORY => fs_err::read(&path).map(Some),
-        _ => Err(io::Error::other("not a regular file of at most 1 MiB")),
-    }
-}
-
-fn read_text(path: &Path) -> io::Result<String> {
-    if fs_err::metadata(path)?.len() > IN_MEMORY {
-        return Err(io::Error::other("larger than 1 MiB"));
-    }
-    let text = String::from_utf8(fs_err::read(path)?);
-    text.map_err(|error| io::Error::other(format!("not UTF-8 at byte {}", error.utf8_error().valid_up_to())))
-}
-
-fn digest(path: &Path) -> io::Result<(u64, String)> {
-    let mut file = fs_err::File::open(path)?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 128 << 10];
-    let mut length = 0u64;
-    loop {
-        let count = file.read(&mut buffer)?;
-        let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else { break };
-        hash.update(bytes);
-        length = length.saturating_add(bytes.len() as u64);
-    }
-    Ok((length, hex(&hash.finalize())))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -13,7 +13,7 @@ use crate::profile::host::HostSpec;
 use crate::profile::problem::{Located, Place, Problem, SourceFile};
 
 /// Steps that one template may take: a loop over loops ends instead of a build that hangs.
-const FUEL: u64 = 10_000_000;
+const FUEL: u64 = 1_000_000;
 
 /// The values of one host and one overlay, with the rules to render templates.
 pub(crate) struct Templates {
@@ -33,7 +33,8 @@ impl Templates {
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(|_| AutoEscape::None);
         // a line that holds only a statement leaves no line behind
-        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
+        let syntax =
+            SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
         environment.set_syntax(syntax.map_err(|error| error.to_string())?);
         environment.set_debug(true);
         environment.set_fuel(Some(FUEL));

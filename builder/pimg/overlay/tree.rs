@@ -118,7 +118,8 @@ impl Walk<'_> {
         let first = entries.len();
         while let Some((host, file, guest)) = open.pop() {
             let names = self.list(&host, &file);
-            let names: Vec<_> = names.into_iter().filter(|(name, _)| !SKIPPED.contains(&name.as_str())).collect();
+            let names: Vec<_> =
+                names.into_iter().filter(|(name, _)| !SKIPPED.contains(&name.as_str())).collect();
             if guest.as_str() != "/" {
                 let kind = Kind::Directory { empty: names.is_empty() };
                 entries.push(Entry { partition, path: guest.clone(), file: file.clone(), kind });
@@ -170,7 +171,11 @@ impl Walk<'_> {
                 () if found.is_fifo() => "a pipe",
                 () => "a device",
             };
-            self.report(file, &format!("is {kind}: an overlay has files, directories and symbolic links"), None);
+            self.report(
+                file,
+                &format!("is {kind}: an overlay has files, directories and symbolic links"),
+                None,
+            );
             return None;
         }
         if partition == Partition::Boot {
@@ -221,13 +226,17 @@ fn misplaced(partition: Partition, path: &GuestPath, name: &str) -> Option<Strin
     }
     let text = path.as_str();
     if text == BOOT_MOUNT {
-        return Some("would be hidden by the boot partition: put its files under `boot/` of the overlay".to_owned());
+        return Some(
+            "would be hidden by the boot partition: put its files under `boot/` of the overlay".to_owned(),
+        );
     }
     if ["/dev", "/proc", "/run", "/sys", "/tmp"].contains(&text) {
         return Some(format!("would not be seen on the node, where something else is mounted at `{text}`"));
     }
     if ["/bin", "/lib", "/sbin"].contains(&text) {
-        return Some(format!("would be written through the link `{text}` of Debian: put it under `rootfs/usr{text}`"));
+        return Some(format!(
+            "would be written through the link `{text}` of Debian: put it under `rootfs/usr{text}`"
+        ));
     }
     None
 }

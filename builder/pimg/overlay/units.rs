@@ -40,7 +40,8 @@ impl Units {
         let [enable, disable, mask] = [enable, disable, mask].map(|list| {
             let units = list.map(|list| list.value).unwrap_or_default();
             for unit in units.iter().filter(|unit| !is_unit_name(&unit.value)) {
-                problems.push(Problem::at(&unit.place, "is not the full name of a unit, such as `ssh.service`"));
+                problems
+                    .push(Problem::at(&unit.place, "is not the full name of a unit, such as `ssh.service`"));
             }
             units
         });
@@ -51,7 +52,17 @@ impl Units {
 /// Unit names as systemd.unit(5) allows them.
 fn is_unit_name(text: &str) -> bool {
     const TYPES: [&str; 11] = [
-        "service", "socket", "device", "mount", "automount", "swap", "target", "path", "timer", "slice", "scope",
+        "service",
+        "socket",
+        "device",
+        "mount",
+        "automount",
+        "swap",
+        "target",
+        "path",
+        "timer",
+        "slice",
+        "scope",
     ];
     let allowed = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
     let Some((name, kind)) = text.rsplit_once('.') else { return false };
@@ -74,7 +85,9 @@ impl UnitRequests {
         for (other, verb) in VERBS.iter().enumerate() {
             // disabling and masking agree: the unit stays off
             let contradicts = (list == 0) != (other == 0);
-            if let Some(earlier) = lists[other].iter().find(|earlier| contradicts && earlier.unit == unit.value) {
+            if let Some(earlier) =
+                lists[other].iter().find(|earlier| contradicts && earlier.unit == unit.value)
+            {
                 let message = format!("{} `{}`, but {} {verb} it", VERBS[list], unit.value, earlier.origin);
                 problems.push(Problem::at(&unit.place, message));
             }

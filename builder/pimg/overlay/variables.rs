@@ -19,7 +19,9 @@ pub(crate) fn resolve(
     let none = BTreeMap::new();
     let given = host.vars.get(overlay).unwrap_or(&none);
     for name in given.keys().filter(|name| !manifest.variables.contains_key(*name)) {
-        let message = format!("profile `{profile}` sets `vars.{overlay}.{name}`, which overlay `{overlay}` does not have");
+        let message = format!(
+            "profile `{profile}` sets `vars.{overlay}.{name}`, which overlay `{overlay}` does not have"
+        );
         let known = manifest.variables.keys().map(String::as_str);
         let hint = match closest(name, known.clone()) {
             Some(near) => format!("did you mean `{near}`?"),
@@ -35,14 +37,16 @@ pub(crate) fn resolve(
                 Ok(value) => value,
                 Err(()) => {
                     let expected = variable.kind.words();
-                    let message = format!("profile `{profile}` sets `vars.{overlay}.{name}` to what is not {expected}");
+                    let message =
+                        format!("profile `{profile}` sets `vars.{overlay}.{name}` to what is not {expected}");
                     problems.push(Problem::at(&variable.place, message));
                     continue;
                 }
             },
             (None, Some(default)) => default.clone(),
             (None, None) => {
-                let message = format!("profile `{profile}` must set `vars.{overlay}.{name}`: it has no default");
+                let message =
+                    format!("profile `{profile}` must set `vars.{overlay}.{name}`: it has no default");
                 let problem = Problem::at(&variable.place, message);
                 problems.push(match &variable.description {
                     Some(description) => problem.with_hint(description.clone()),

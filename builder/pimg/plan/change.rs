@@ -56,6 +56,20 @@ pub enum Content {
 }
 
 impl Content {
+    /// Its length in bytes. Not for showing where the content is a secret.
+    pub fn len(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Secret(secret) => secret.expose().len() as u64,
+            Self::HostFile { len, .. } => *len,
+        }
+    }
+
+    /// Whether it holds no byte.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Public bytes.
     pub fn bytes(bytes: impl Into<Vec<u8>>) -> Self {
         Self::Bytes(bytes.into().into())

@@ -48,18 +48,19 @@ impl Check<'_> {
     pub(crate) fn required<T>(
         &mut self,
         key: &str,
+        present: bool,
         raw: Option<&Located<String>>,
         rule: impl Fn(&str) -> Checked<T>,
     ) -> Option<T> {
-        self.present(key, raw.is_some());
+        let subject = self.subject.clone();
+        self.present_in(key, Some(&subject), present);
         self.value(raw, rule)
     }
 
-    /// Reports a key that must be there.
-    pub(crate) fn present(&mut self, key: &str, present: bool) {
-        if !present {
-            let subject = self.subject.clone();
-            self.problem(&subject, format!("needs `{key}`, which is not set"));
+    /// Reports a key that a table needs once the table is there.
+    fn present_in(&mut self, key: &str, table: Option<&Place>, present: bool) {
+        if let Some(place) = table.filter(|_| !present) {
+            self.problem(place, format!("needs `{key}`, which is not set"));
         }
     }
 
@@ -115,7 +116,7 @@ pub(crate) fn host(
     let pve = [("pxvirt", PveSource::Pxvirt), ("proxmox", PveSource::Proxmox)];
     let pve = PveSpec { source: check.choice(raw.pve.source.as_ref(), &pve).unwrap_or(PveSource::Pxvirt) };
     let acme = acme(check, &raw.acme);
-    check.present_in("tailscale.auth_key", raw.tailscale.place.as_ref(), raw.tailscale.auth_key.is_some());
+    check.present_in("tailscale.auth_key", raw.tailscale.place.as_ref(), raw.tailscale.seen.has("auth_key"));
     let tailscale = raw.tailscale.auth_key.as_ref().map(|key| TailscaleSpec { auth_key: key.value.clone() });
     let talos = talos(check, &raw.talos);
     let overlay_names = overlay_names(check, raw.overlays.as_ref(), overlays);
@@ -147,17 +148,8 @@ pub(crate) fn host(
     })
 }
 
-impl Check<'_> {
-    /// Reports a key that a table needs once the table is there.
-    fn present_in(&mut self, key: &str, table: Option<&Place>, present: bool) {
-        if let Some(place) = table.filter(|_| !present) {
-            self.problem(place, format!("needs `{key}`, which is not set"));
-        }
-    }
-}
-
 fn base(check: &mut Check<'_>, raw: &RawBase) -> Option<BaseSpec> {
-    if raw.source.is_none() {
+    if !raw.seen.has("source") {
         let place = raw.place.clone().unwrap_or_else(|| check.subject.clone());
         let hint =
             "extend a profile that has one, such as `extends = \"raspios\"`, or set `source` under `[base]`";
@@ -180,7 +172,7 @@ fn image(check: &mut Check<'_>, raw: &RawImage) -> ImageSpec {
 }
 
 fn user(check: &mut Check<'_>, raw: &RawUser) -> Option<UserSpec> {
-    let name = check.required("user.name", raw.name.as_ref(), |text| match text {
+    let name = check.required("user.name", raw.seen.has("name"), raw.name.as_ref(), |text| match text {
         "root" => wrong("root is locked on every node: name the person who logs in and uses `sudo`"),
         _ => UserName::new(text),
     });
@@ -248,8 +240,8 @@ fn boot(check: &mut Check<'_>, raw: &RawBoot) -> BootSpec {
 
 fn cluster(check: &mut Check<'_>, raw: &RawCluster, nodes: Vec<ClusterNode>) -> Option<ClusterSpec> {
     let place = raw.place.as_ref();
-    check.present_in("cluster.name", place, raw.name.is_some());
-    check.present_in("cluster.nodes", place, raw.nodes.is_some());
+    check.present_in("cluster.name", place, raw.seen.has("name"));
+    check.present_in("cluster.nodes", place, raw.seen.has("nodes"));
     check.unique(raw.nodes.as_ref());
     let name = check.value(raw.name.as_ref(), values::cluster_name)?;
     let some = nodes.iter().any(|node| node.backplane.is_some());
@@ -276,9 +268,9 @@ fn zfs(check: &mut Check<'_>, raw: &RawZfs) -> ZfsSpec {
 
 fn acme(check: &mut Check<'_>, raw: &RawAcme) -> Option<AcmeSpec> {
     let place = raw.place.as_ref();
-    check.present_in("acme.domain_suffix", place, raw.domain_suffix.is_some());
-    check.present_in("acme.email", place, raw.email.is_some());
-    check.present_in("acme.dns_provider", place, raw.dns_provider.is_some());
+    check.present_in("acme.domain_suffix", place, raw.seen.has("domain_suffix"));
+    check.present_in("acme.email", place, raw.seen.has("email"));
+    check.present_in("acme.dns_provider", place, raw.seen.has("dns_provider"));
     let mut env = BTreeMap::new();
     for (name, (place, secret)) in &raw.env.0 {
         if !values::is_variable_name(name) || name.is_empty() {
@@ -293,7 +285,7 @@ fn acme(check: &mut Check<'_>, raw: &RawAcme) -> Option<AcmeSpec> {
 }
 
 fn talos(check: &mut Check<'_>, raw: &RawTalos) -> Option<TalosSpec> {
-    check.present_in("talos.iso", raw.place.as_ref(), raw.iso.is_some());
+    check.present_in("talos.iso", raw.place.as_ref(), raw.seen.has("iso"));
     let cores = raw.cores.as_ref().map_or(4, |cores| match u32::try_from(cores.value) {
         Ok(count @ 1..=512) => count,
         _ => {

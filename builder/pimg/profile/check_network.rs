@@ -11,8 +11,9 @@ use super::types::{InvalidValue, Ipv4Interface, Ipv4Network, MacAddress};
 use super::values::{self, Checked, wrong};
 
 pub(crate) fn network(check: &mut Check<'_>, raw: &RawNetwork) -> Option<NetworkSpec> {
-    let address = check.required("network.address", raw.address.as_ref(), own_address);
-    let gateway = check.required("network.gateway", raw.gateway.as_ref(), |text| {
+    let address =
+        check.required("network.address", raw.seen.has("address"), raw.address.as_ref(), own_address);
+    let gateway = check.required("network.gateway", raw.seen.has("gateway"), raw.gateway.as_ref(), |text| {
         let gateway: Ipv4Addr = text
             .parse()
             .map_err(|_| InvalidValue("is not an IPv4 address, such as `10.10.80.1`".to_owned()))?;

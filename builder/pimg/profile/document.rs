@@ -99,12 +99,13 @@ impl Node {
 pub(crate) struct Keys<'a> {
     table: Table,
     known: Vec<&'static str>,
+    seen: Vec<&'static str>,
     problems: &'a mut Vec<Problem>,
 }
 
 impl<'a> Keys<'a> {
     pub(crate) fn new(table: Table, problems: &'a mut Vec<Problem>) -> Self {
-        Self { table, known: Vec::new(), problems }
+        Self { table, known: Vec::new(), seen: Vec::new(), problems }
     }
 
     /// The place that speaks for the whole table.
@@ -115,7 +116,13 @@ impl<'a> Keys<'a> {
     pub(crate) fn take(&mut self, key: &'static str) -> Option<Located<Node>> {
         self.known.push(key);
         let at = self.table.entries.iter().position(|(name, _)| name.value == key)?;
+        self.seen.push(key);
         Some(self.table.entries.remove(at).1)
+    }
+
+    /// The keys taken so far that are there, whether or not their values are right.
+    pub(crate) fn seen(&self) -> Vec<&'static str> {
+        self.seen.clone()
     }
 
     fn wrong<T>(&mut self, node: &Located<Node>, expected: &str) -> Option<T> {
@@ -287,7 +294,9 @@ pub(crate) fn secret_reference(
 pub(crate) fn closest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
     let limit = (word.chars().count() / 3).clamp(1, 3);
     let near = known.into_iter().map(|other| (edit_distance(word, other), other));
-    near.filter(|(distance, _)| *distance <= limit)
+    // nothing in common is not near, however short the words
+    let similar = |distance, other: &str| distance <= limit && distance < word.len().max(other.len());
+    near.filter(|(distance, other)| similar(*distance, other))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, other)| other)
 }
@@ -334,5 +343,6 @@ mod tests {
         assert_eq!(closest("gatway", known), Some("gateway"));
         assert_eq!(closest("dsn", known), Some("dns"));
         assert_eq!(closest("colour", known), None);
+        assert_eq!(closest("x", ["a"]), None);
     }
 }

@@ -106,8 +106,9 @@ impl Profiles {
 
     fn read(&self, name: &str) -> io::Result<String> {
         let path = self.directory.join(format!("{name}.toml"));
-        if fs_err::metadata(&path)?.len() > LARGEST {
-            return Err(io::Error::other(format!("`{}` is larger than 1 MiB", path.display())));
+        let found = fs_err::metadata(&path)?;
+        if !found.is_file() || found.len() > LARGEST {
+            return Err(io::Error::other("not a regular file of at most 1 MiB"));
         }
         let bytes = fs_err::read(&path)?;
         String::from_utf8(bytes).map_err(|error| {
@@ -221,8 +222,10 @@ impl<'p> Session<'p> {
     fn host(&mut self, name: &str) -> Option<HostSpec> {
         let raw = self.merged(name, None)?;
         let Some(hostname) = &raw.hostname else {
-            let message = format!("profile `{name}` has no `hostname`: it is there for others to extend");
-            self.problems.push(Problem::new(message));
+            if !raw.seen.has("hostname") {
+                let message = format!("profile `{name}` has no `hostname`: it is there for others to extend");
+                self.problems.push(Problem::new(message));
+            }
             return None;
         };
         self.node(name);
@@ -240,7 +243,7 @@ impl<'p> Session<'p> {
         let mut nodes = Vec::new();
         for member in &list.value {
             let Some(other) = self.merged(&member.value, Some(&member.place)) else { continue };
-            if other.hostname.is_none() {
+            if !other.seen.has("hostname") {
                 let message = format!("profile `{}` has no `hostname`", member.value);
                 self.problems.push(Problem::at(&member.place, message));
             }

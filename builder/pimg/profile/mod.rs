@@ -9,6 +9,8 @@ mod load;
 pub mod problem;
 mod raw;
 mod ssh_key;
+#[cfg(test)]
+mod tests;
 pub mod types;
 pub(crate) mod values;
 

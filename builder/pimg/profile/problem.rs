@@ -1,7 +1,7 @@
 //! What is wrong with a file that a person wrote, and where: the shape of every profile and overlay error.
 //!
 //! Problems are collected, not thrown, so that one run shows all of them. Some lines of such files must not be
-//! shown again, because they hold what should have been a secret: [`Excerpt`] says how much of a line is safe.
+//! shown again, because they hold what should have been a secret: a problem says how much of its line is safe.
 
 use std::fmt;
 use std::ops::Range;

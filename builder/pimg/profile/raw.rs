@@ -21,6 +21,16 @@ macro_rules! kind {
     (secret) => { Located<SecretReference> };
 }
 
+/// The keys that a table has, whether or not their values are right: a value of the wrong type is not missing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Seen(Vec<&'static str>);
+
+impl Seen {
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.0.contains(&key)
+    }
+}
+
 /// One table of a profile: its keys with the [`Keys`] method that reads each, then the tables inside it.
 macro_rules! sections {
     ($($name:ident { $($field:ident: $kind:ident,)* } [$($inner:ident: $type:ty,)*])*) => {$(
@@ -28,6 +38,7 @@ macro_rules! sections {
         pub(crate) struct $name {
             /// Where the table starts, if it is there.
             pub(crate) place: Option<Place>,
+            pub(crate) seen: Seen,
             $(pub(crate) $field: Option<kind!($kind)>,)*
             $(pub(crate) $inner: $type,)*
         }
@@ -38,15 +49,17 @@ macro_rules! sections {
                 let place = Some(keys.place());
                 $(let $field = keys.$kind(stringify!($field));)*
                 $(let $inner = keys.table(stringify!($inner));)*
+                let seen = Seen(keys.seen());
                 keys.finish();
                 $(let $inner = $inner.map(|table| <$type>::read(table, problems)).unwrap_or_default();)*
-                Self { place, $($field,)* $($inner,)* }
+                Self { place, seen, $($field,)* $($inner,)* }
             }
 
             /// This table over the one of a parent.
             fn over(self, parent: Self) -> Self {
                 Self {
                     place: self.place.or(parent.place),
+                    seen: Seen([self.seen.0, parent.seen.0].concat()),
                     $($field: self.$field.or(parent.$field),)*
                     $($inner: self.$inner.over(parent.$inner),)*
                 }

@@ -70,7 +70,7 @@ fn inner_type(blob: &[u8]) -> Option<(&[u8], &[u8])> {
 /// Base64 with padding (RFC 4648 section 4).
 fn decode_base64(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=');
-    if text.len() % 4 != 0 || text.len() - digits.len() > 2 {
+    if !text.len().is_multiple_of(4) || text.len() - digits.len() > 2 {
         return None;
     }
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);

@@ -83,6 +83,9 @@ fn check_entry(
     if expected.map_or(is_dots, |expected| expected != entry.name) {
         return wrong("is in the wrong place");
     }
+    if is_dots && entry.after_name != 0 {
+        return wrong("does not end in a zero byte");
+    }
     if entry.name == b"." && entry.inode != directory.ino {
         return wrong("names another directory");
     }

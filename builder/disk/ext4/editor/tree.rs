@@ -43,6 +43,19 @@ impl NodeKind {
 }
 
 impl Editor {
+    /// Whether something is at `path`: a symbolic link counts, wherever it leads.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], and [`Error::Conflict`] where something above is no directory.
+    pub fn exists(&mut self, path: impl AsRef<[u8]>) -> Result<bool, Error> {
+        let path = path.as_ref();
+        let place = match self.place(path) {
+            Err(Error::NotFound { .. }) => return Ok(false),
+            place => place?,
+        };
+        Ok(self.lookup(path, place.parent, &place.name)?.is_some())
+    }
+
     /// Makes an empty directory. Default access control lists and set-group-id are not inherited.
     ///
     /// # Errors

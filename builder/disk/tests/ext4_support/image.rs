@@ -89,12 +89,20 @@ impl Image {
     pub fn device(&self) -> Arc<FileDevice> {
         let file = OpenOptions::new().read(true).write(true).open(&self.path).expect("the image opens");
         let len = file.metadata().expect("its size").len();
-        Arc::new(FileDevice { file, len })
+        Arc::new(FileDevice { file, len, data: len })
+    }
+
+    /// The image as a device that was made longer and knows that the rest is a hole.
+    pub fn extended(&self, len: u64) -> Arc<FileDevice> {
+        let data = self.device().len;
+        self.extend(len);
+        let file = OpenOptions::new().read(true).write(true).open(&self.path).expect("the image opens");
+        Arc::new(FileDevice { file, len: len.max(data), data })
     }
 
     /// Makes the file longer, with a hole.
     pub fn extend(&self, len: u64) {
-        OpenOptions::new().write(true).open(&self.path).expect("opens").set_len(len).expect("grows");
+        OpenOptions::new().write(true).open(&self.path).expect("opens").set_len(len).expect("is made longer");
     }
 
     /// `e2fsck -fn` must be content without a word of complaint, and so must our own checker.
@@ -123,6 +131,8 @@ impl Image {
 pub struct FileDevice {
     file: File,
     len: u64,
+    /// Where the hole begins that the device had when it was opened.
+    data: u64,
 }
 
 impl BlockRead for FileDevice {
@@ -132,6 +142,10 @@ impl BlockRead for FileDevice {
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         self.file.read_exact_at(buf, offset)
+    }
+
+    fn next_data(&self, offset: u64) -> io::Result<Option<std::ops::Range<u64>>> {
+        Ok((offset < self.data).then(|| offset..self.data))
     }
 }
 

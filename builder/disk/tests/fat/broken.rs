@@ -82,6 +82,10 @@ fn each_contradiction_is_named() {
             Box::new(|image| set_entry(image, 900, 0x0fff_ffff)),
             "corrupt FAT file system: 1 clusters are in use",
         ),
+        (
+            Box::new(|image| image[ROOT + 32..ROOT + 43].copy_from_slice(b"A       TXT")),
+            "corrupt FAT file system: `/A.TXT` is there twice",
+        ),
         (Box::new(|image| image[ROOT + 28] = 0), "corrupt FAT file system: `/A.TXT` has 512 bytes"),
         (Box::new(|image| image[ROOT + 3 * 512 + 26] = 9), "corrupt FAT file system: `/DIR/.` is not what"),
         (Box::new(|image| image[ROOT + 3 * 512 + 32 + 26] = 2), "corrupt FAT file system: `/DIR/..` is not"),

@@ -123,6 +123,8 @@ fn answers_about_what_is_there() {
     assert_eq!(volume.label().expect("a label").as_deref(), Some("bootfs"));
     let found = volume.metadata("A/FILE.TXT").expect("readable").expect("it is there");
     assert_eq!((found.is_dir, found.len, found.modified), (false, 7, Some(TIME - 1)));
+    let directory = volume.metadata("a/b").expect("readable").expect("it is there");
+    assert_eq!((directory.is_dir, directory.len, directory.modified), (true, 0, Some(TIME - 1)));
     assert_eq!(volume.metadata("a/none").expect("readable"), None);
     assert!(volume.metadata("/").expect("readable").expect("the root").is_dir);
     let names: Vec<_> = volume.list("a").expect("a directory").into_iter().map(|entry| entry.name).collect();
@@ -174,6 +176,21 @@ fn says_what_is_wrong_with_a_request() {
         assert!(got.starts_with(expected), "expected {expected}, got {got}");
     }
     assert!(image.to_vec() == before, "a refused request changed the volume");
+}
+
+#[test]
+fn a_directory_that_takes_the_last_cluster_leaves_no_empty_file() {
+    let Some(tools) = tools() else { return };
+    let image = tools.make(1 << 10, &["-F", "32", "-s", "1"]);
+    let mut volume = Volume::open(&image).expect("a clean volume");
+    for number in 0..15 {
+        volume.write(&format!("F{number}"), b"", TIME).expect("16 entries fit a cluster");
+    }
+    let room = usize::try_from(volume.free_bytes().expect("FSInfo")).expect("64 bit");
+    volume.write("LARGE", &vec![1; room - 512], TIME).expect("it fits");
+    assert!(matches!(volume.write("ONE", b"1", TIME), Err(Error::NoSpace(_))));
+    assert_eq!(volume.metadata("ONE").expect("readable"), None);
+    tools.judge(&image);
 }
 
 #[test]
