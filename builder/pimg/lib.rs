@@ -10,6 +10,7 @@ pub mod host;
 pub mod image;
 pub mod lock;
 pub mod overlay;
+pub mod pipeline;
 pub mod plan;
 pub mod profile;
 pub mod progress;

@@ -205,6 +205,11 @@ impl Superblock {
         block.saturating_mul(u64::from(self.block_size))
     }
 
+    /// Bytes in use, those of the file system's own structures among them.
+    pub fn used_bytes(&self) -> u64 {
+        self.byte_of_block(self.s_blocks_count.saturating_sub(self.s_free_blocks_count))
+    }
+
     /// Groups of blocks.
     pub fn group_count(&self) -> u32 {
         let blocks = self.s_blocks_count.saturating_sub(u64::from(self.s_first_data_block));

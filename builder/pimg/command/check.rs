@@ -1,14 +1,30 @@
 //! `pimg check`
 
-use super::Context;
-use super::outcome::CheckOutcome;
+use super::outcome::{CheckOutcome, CheckedHost};
 use super::request::CheckRequest;
-use crate::failure::{Class, Failure};
+use super::{Context, hosts};
+use crate::failure::Failure;
+use crate::overlay;
 
-/// Runs the command.
+/// Checks profiles and overlays, as far as that goes without a base image.
 ///
 /// # Errors
-/// Whatever keeps it from being done.
-pub fn run(_request: &CheckRequest, _context: &Context<'_>) -> Result<CheckOutcome, Failure> {
-    Err(Failure::new(Class::Internal, "`pimg check` is not part of this program yet"))
+/// Everything that is wrong.
+pub fn run(request: &CheckRequest, context: &Context<'_>) -> Result<CheckOutcome, Failure> {
+    let mut outcome = CheckOutcome { hosts: Vec::new(), warnings: Vec::new() };
+    for host in hosts::load(&request.hosts, &request.ssh_keys, context)? {
+        let rendered = overlay::render(&context.project.join("overlays"), &host)?;
+        for notice in rendered.notices {
+            if !outcome.warnings.contains(&notice) {
+                outcome.warnings.push(notice);
+            }
+        }
+        outcome.hosts.push(CheckedHost {
+            host: host.hostname.to_string(),
+            profile: host.profile,
+            address: host.network.address.to_string(),
+            overlays: host.overlays,
+        });
+    }
+    Ok(outcome)
 }

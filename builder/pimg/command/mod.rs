@@ -4,10 +4,12 @@ pub mod build;
 pub mod check;
 pub mod clean;
 pub mod context;
+mod hosts;
 pub mod inspect;
 pub mod outcome;
 pub mod plan;
 pub mod request;
 pub mod verify;
+pub(crate) mod watch;
 
 pub use context::Context;

@@ -50,6 +50,10 @@ fn in_seconds<S: Serializer>(elapsed: &Duration, serializer: S) -> Result<S::Ok,
     serializer.serialize_f64((elapsed.as_secs_f64() * 1000.0).round() / 1000.0)
 }
 
+fn as_object<S: Serializer>(facts: &[(String, String)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(facts.iter().map(|(label, value)| (label, value)))
+}
+
 /// `pimg check`: what is said when nothing is wrong. A problem is a failure instead.
 #[derive(Clone, Debug, Serialize)]
 pub struct CheckOutcome {
@@ -159,7 +163,8 @@ pub struct ImageSummary {
     pub disk_id: String,
     /// Partitions in the order of the table.
     pub partitions: Vec<PartitionSummary>,
-    /// What the node will call itself: label and value, such as `hostname` and `k8sctl-pi5l`.
+    /// What the node will call itself: label and value, such as `hostname` and `k8sctl-pi5l`. In JSON an object.
+    #[serde(serialize_with = "as_object")]
     pub identity: Vec<(String, String)>,
 }
 

@@ -1,14 +1,54 @@
 //! `pimg plan`
 
-use super::Context;
-use super::outcome::PlanOutcome;
-use super::request::PlanRequest;
+use super::outcome::{Layer, PlanOutcome, PlannedAction, PlannedChange};
+use super::request::{PlanRequest, Selection};
+use super::{Context, hosts};
 use crate::failure::{Class, Failure};
+use crate::image::manifest::ChangeEntry;
+use crate::pipeline::{Identities, get_base, plan_host};
+use crate::plan::change::{Action, Change, Ownership, Partition};
 
-/// Runs the command.
+/// Tells every change that a build of one host would make.
 ///
 /// # Errors
-/// Whatever keeps it from being done.
-pub fn run(_request: &PlanRequest, _context: &Context<'_>) -> Result<PlanOutcome, Failure> {
-    Err(Failure::new(Class::Internal, "`pimg plan` is not part of this program yet"))
+/// What would keep a build from making it.
+pub fn run(request: &PlanRequest, context: &Context<'_>) -> Result<PlanOutcome, Failure> {
+    let selection = Selection::Named(vec![request.profile.clone()]);
+    let mut selected = hosts::load(&selection, &request.ssh_keys, context)?;
+    hosts::override_base(&mut selected, request.base.as_deref())?;
+    let [host] = selected.as_slice() else {
+        return Err(Failure::new(Class::Internal, "one profile became several hosts"));
+    };
+    let identities = Identities::load(&selected, context)?;
+    let base = get_base(&host.base, None, request.offline, context)?;
+    let planned = plan_host(host, &base, &identities, context)?;
+    Ok(PlanOutcome {
+        host: host.hostname.to_string(),
+        raw_size: Some(planned.image_length),
+        changes: planned.changes.iter().map(planned_change).collect(),
+    })
+}
+
+fn planned_change(change: &Change) -> PlannedChange {
+    let entry = ChangeEntry::new(change);
+    let (action, ownership) = match &change.action {
+        Action::PutFile { ownership, .. } => (PlannedAction::PutFile, Some(*ownership)),
+        Action::MakeDir { ownership } => (PlannedAction::MakeDir, Some(*ownership)),
+        Action::Symlink { .. } => (PlannedAction::Symlink, None),
+        Action::Remove => (PlannedAction::Remove, None),
+        Action::SetOwnership { ownership } => (PlannedAction::SetOwnership, Some(*ownership)),
+    };
+    PlannedChange {
+        partition: change.partition,
+        action,
+        path: entry.path,
+        ownership: ownership.filter(|_: &Ownership| change.partition == Partition::Root),
+        size: entry.size,
+        sha256: entry.sha256,
+        target: entry.target,
+        secret: entry.secret,
+        origin: entry.origin,
+        // every change is the host's own as long as no layer is shared
+        layer: Layer::Host,
+    }
 }

@@ -1,14 +1,141 @@
 //! `pimg verify`
 
-use super::Context;
-use super::outcome::VerifyOutcome;
-use super::request::VerifyRequest;
-use crate::failure::{Class, Failure};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 
-/// Runs the command.
+use pimg_disk::ext4;
+use pimg_fetch::digest::HashingReader;
+use serde_json::Value;
+
+use super::outcome::{Check, Verdict, VerifyOutcome};
+use super::request::VerifyRequest;
+use super::{Context, inspect};
+use crate::failure::{Class, Failure};
+use crate::host::files;
+use crate::image::base::BaseImage;
+use crate::image::manifest_check;
+use crate::image::sweep::{SweepError, sweep};
+
+/// Longest digest file and manifest, in bytes.
+const LONGEST_TEXT: u64 = 256 << 20;
+
+/// Checks everything about an image that can be known without building it again.
 ///
 /// # Errors
-/// Whatever keeps it from being done.
-pub fn run(_request: &VerifyRequest, _context: &Context<'_>) -> Result<VerifyOutcome, Failure> {
-    Err(Failure::new(Class::Internal, "`pimg verify` is not part of this program yet"))
+/// The image cannot be opened at all; what is wrong inside it is in the outcome.
+pub fn run(request: &VerifyRequest, context: &Context<'_>) -> Result<VerifyOutcome, Failure> {
+    let image = &request.image;
+    let mut checks = vec![digest(image, context)?];
+    let opened = inspect::open(image, context)?;
+    // opening has read the partition table and checked the boot partition as a whole
+    checks.push(passed("boot partition", boot_details(&opened.image)));
+    checks.push(root(&opened.image));
+    if !checks.iter().any(|check| matches!(check.verdict, Verdict::Failed(_))) {
+        context.check_interrupt()?;
+        let changed = changes_of_manifest(image, &opened.image, &mut checks)?;
+        checks.push(packages(&opened.image, &changed, context)?);
+    }
+    Ok(VerifyOutcome { image: image.clone(), checks })
+}
+
+fn passed(name: &str, details: Vec<String>) -> Check {
+    Check { name: name.to_owned(), verdict: Verdict::Passed, details }
+}
+
+fn failed(name: &str, class: Class, details: Vec<String>) -> Check {
+    Check { name: name.to_owned(), verdict: Verdict::Failed(class), details }
+}
+
+/// Compares the file with the digest beside it.
+fn digest(image: &Path, context: &Context<'_>) -> Result<Check, Failure> {
+    const NAME: &str = "digest";
+    let mut beside = image.as_os_str().to_owned();
+    beside.push(".sha256");
+    let Some(listed) = files::read_optional(Path::new(&beside), LONGEST_TEXT)? else {
+        let details = vec![format!("there is no `{}`", Path::new(&beside).display())];
+        return Ok(Check { name: NAME.to_owned(), verdict: Verdict::Skipped, details });
+    };
+    let expected = String::from_utf8_lossy(&listed).split_whitespace().next().unwrap_or_default().to_owned();
+    let unreadable = |error| {
+        Failure::caused_by(Class::Host, format!("cannot read `{}`", image.display()), error)
+            .hint("check the path: `pimg build` prints it")
+    };
+    let file = File::open(image).map_err(unreadable)?;
+    let task = context.reporter.begin("digesting the file", file.metadata().ok().map(|data| data.len()));
+    let mut reader = HashingReader::new(file);
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        context.check_interrupt()?;
+        match reader.read(&mut buffer).map_err(unreadable)? {
+            0 => break,
+            read => context.reporter.advance(task, read as u64),
+        }
+    }
+    let got = reader.finish().0.to_string();
+    context.reporter.finish(task, "");
+    Ok(if got == expected {
+        passed(NAME, vec![format!("sha256 {got}")])
+    } else {
+        failed(NAME, Class::Trust, vec![format!("expected sha256 {expected}"), format!("got      sha256 {got}")])
+    })
+}
+
+fn boot_details(image: &BaseImage) -> Vec<String> {
+    let volume = image.boot().borrow();
+    let summary = volume.summary();
+    vec![format!("{} files, {} directories", summary.files, summary.directories)]
+}
+
+fn root(image: &BaseImage) -> Check {
+    const NAME: &str = "root file system";
+    match ext4::check(image.root(), &mut |_, _| {}) {
+        Ok(summary) => {
+            let free = image.root().superblock().byte_of_block(summary.free_blocks) >> 20;
+            passed(NAME, vec![format!("{} inodes in use, {free} MiB free", summary.used_inodes)])
+        }
+        Err(error) => failed(NAME, Class::Base, vec![error.to_string()]),
+    }
+}
+
+/// Compares the image with the manifest beside it, and returns the paths that it says were changed.
+fn changes_of_manifest(path: &Path, image: &BaseImage, checks: &mut Vec<Check>) -> Result<Vec<String>, Failure> {
+    const NAME: &str = "manifest";
+    let manifest_path = path.with_file_name("manifest.json");
+    let Some(text) = files::read_optional(&manifest_path, LONGEST_TEXT)? else {
+        let details = vec![format!("there is no `{}`", manifest_path.display())];
+        checks.push(Check { name: NAME.to_owned(), verdict: Verdict::Skipped, details });
+        return Ok(Vec::new());
+    };
+    let manifest: Value = match serde_json::from_slice(&text) {
+        Ok(manifest) => manifest,
+        Err(error) => {
+            checks.push(failed(NAME, Class::Trust, vec![format!("it is not JSON: {error}")]));
+            return Ok(Vec::new());
+        }
+    };
+    let compared = manifest_check::compare(&manifest, image);
+    checks.push(match compared.wrong.is_empty() {
+        true => passed(NAME, vec![format!("{} changes are as listed", compared.changed.len())]),
+        false => failed(NAME, Class::Trust, compared.wrong),
+    });
+    Ok(compared.changed)
+}
+
+/// Compares packaged files with dpkg's lists, but for those that the build changed on purpose.
+fn packages(image: &BaseImage, changed: &[String], context: &Context<'_>) -> Result<Check, Failure> {
+    const NAME: &str = "packaged files";
+    match sweep(image, context.reporter) {
+        Ok(swept) => Ok(passed(NAME, vec![format!("{} files as dpkg installed them", swept.digests.len())])),
+        Err(SweepError::Corrupt(mut found)) => {
+            found.retain(|mismatch| !changed.contains(&mismatch.path));
+            Ok(if found.is_empty() {
+                passed(NAME, vec!["all as dpkg installed them, but for those that the build changed".to_owned()])
+            } else {
+                failed(NAME, Class::Base, vec![SweepError::Corrupt(found).to_string()])
+            })
+        }
+        Err(error @ SweepError::Interrupted) => Err(error.into()),
+        Err(error) => Ok(failed(NAME, Class::Base, vec![error.to_string()])),
+    }
 }

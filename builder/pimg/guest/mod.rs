@@ -7,6 +7,7 @@ pub mod cloud_init;
 pub mod compose;
 pub mod cpio;
 pub mod error;
+pub mod facts;
 pub mod first_boot_safety;
 pub mod hosts;
 pub mod inputs;

@@ -49,7 +49,7 @@ pub fn list(base: &Digests, changes: &[Change], volatile: impl Fn(&str) -> bool)
         }
     }
     digests.retain(|path, _| !volatile(path));
-    let action = Action::PutFile { content: Content::bytes(text(&digests)), ownership: Ownership::root(0o644) };
+    let action = Action::PutFile { content: Content::bytes(to_text(&digests)), ownership: Ownership::root(0o644) };
     let path = GuestPath::new(LIST).expect("the list's path is valid");
     Change::root(path, action, Origin::Rule { rule: "a node can check its card" })
 }
@@ -61,21 +61,16 @@ fn path_on_node(change: &Change) -> String {
     }
 }
 
-/// The form of `sha256sum`. A name with a backslash or a line break is escaped there, and left out here: no
-/// package has one.
-fn text(digests: &Digests) -> String {
+/// The list in the form of `sha256sum`. A name with a backslash or a line break would be escaped there, and is left
+/// out here: no package has one.
+pub fn to_text(digests: &Digests) -> String {
     let plain = digests.iter().filter(|(path, _)| !path.contains(['\\', '\n', '\r']));
     plain.map(|(path, digest)| format!("{digest}  {path}\n")).collect()
 }
 
-/// Reads the form of [`text`]. `None` where a line is of another form.
-pub(super) fn parse(text: &str) -> Option<Digests> {
+/// Reads what [`to_text`] writes. `None` where a line is of another form.
+pub fn parse(text: &str) -> Option<Digests> {
     text.lines().map(|line| line.split_once("  ").map(|(digest, path)| (path.to_owned(), digest.to_owned()))).collect()
-}
-
-/// The digests as they are kept in the cache.
-pub(super) fn to_text(digests: &Digests) -> String {
-    text(digests)
 }
 
 #[cfg(test)]

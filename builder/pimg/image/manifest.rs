@@ -32,6 +32,15 @@ pub struct Manifest {
     pub changes: Vec<ChangeEntry>,
 }
 
+impl Manifest {
+    /// The text of `manifest.json`.
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut text = serde_json::to_vec_pretty(self).expect("texts and numbers are always JSON");
+        text.push(b'\n');
+        text
+    }
+}
+
 /// The base image.
 #[derive(Debug, Serialize)]
 pub struct BaseEntry {

@@ -2,9 +2,14 @@
 
 pub mod apply;
 pub mod base;
+pub mod check;
+pub mod digests;
 pub mod emit;
 pub mod format;
 pub mod manifest;
+pub mod manifest_check;
+pub mod opened;
 pub mod size;
 pub mod store;
+pub mod sweep;
 pub mod working;

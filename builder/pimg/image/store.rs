@@ -31,13 +31,14 @@ fn offset(slot: u32) -> u64 {
 }
 
 impl BlockStore for FileStore {
-    fn append(&self, block: &Block) -> io::Result<u32> {
+    fn append(&self, blocks: &[Block]) -> io::Result<u32> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        let slot = *slots;
-        let next = slot.checked_add(1).ok_or(io::ErrorKind::FileTooLarge)?;
-        self.file.write_all_at(block, offset(slot))?;
+        let first = *slots;
+        let count = u32::try_from(blocks.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        let next = first.checked_add(count).ok_or(io::ErrorKind::FileTooLarge)?;
+        self.file.write_all_at(blocks.as_flattened(), offset(first))?;
         *slots = next;
-        Ok(slot)
+        Ok(first)
     }
 
     fn read_slot(&self, slot: u32, block: &mut Block) -> io::Result<()> {

@@ -1,0 +1,126 @@
+//! `pimg build` as a list of steps, in the order of `builder/README.md`.
+//!
+//! A step is one call here; what it means is in its room. Steps 1 to 3 are `cli` and `command::hosts`.
+
+mod base;
+mod faults;
+mod identity;
+mod render;
+
+use std::path::Path;
+
+pub use base::{CheckedBase, get_base};
+pub use identity::{Identities, Identity};
+pub use render::{PlannedHost, plan_host};
+
+use crate::command::Context;
+use crate::command::outcome::BuiltImage;
+use crate::failure::{Class, Failure};
+use crate::guest::seed;
+use crate::host::staging::Staging;
+use crate::host::{env, files};
+use crate::image::apply::apply;
+use crate::image::check::check;
+use crate::image::emit::emit;
+use crate::image::format::ImageFormat;
+use crate::image::manifest::{BaseEntry, ChangeEntry, ImageEntry, Manifest, SCHEMA};
+use crate::image::store::FileStore;
+use crate::image::working::WorkingImage;
+use crate::lock::lockfile::Lockfile;
+use crate::profile::host::HostSpec;
+
+/// What a build is to make beside its hosts.
+#[derive(Debug)]
+pub struct BuildPlan<'a> {
+    /// The hosts, in this order.
+    pub hosts: &'a [HostSpec],
+    /// Where the images go.
+    pub out: &'a Path,
+    /// How they are written.
+    pub format: ImageFormat,
+    /// Whether the network stays unused.
+    pub offline: bool,
+    /// What everything must equal, under `--locked`.
+    pub lock: Option<&'a Lockfile>,
+    /// Digest of the lock, where the project has one.
+    pub lock_sha256: Option<String>,
+}
+
+/// Builds all hosts, steps 4 to 12.
+///
+/// # Errors
+/// The first step that fails; `out` is as it was for the host that failed and all behind it.
+pub fn build(plan: &BuildPlan<'_>, context: &Context<'_>) -> Result<Vec<BuiltImage>, Failure> {
+    let identities = Identities::load(plan.hosts, context)?;
+    let staging = Staging::new(plan.out)?;
+    let mut built = Vec::new();
+    for host in plan.hosts {
+        let started = env::now();
+        let image = build_host(host, plan, &identities, &staging, context);
+        let mut image = image.map_err(|failure| failure.context(format!("cannot build host `{}`", host.hostname)))?;
+        image.elapsed = started.elapsed().unwrap_or_default();
+        built.push(image);
+    }
+    Ok(built)
+}
+
+fn build_host(
+    host: &HostSpec,
+    plan: &BuildPlan<'_>,
+    identities: &Identities,
+    staging: &Staging,
+    context: &Context<'_>,
+) -> Result<BuiltImage, Failure> {
+    // 4, 5, 6: the base, once a build; the cache answers for every host but the first
+    let base = get_base(&host.base, plan.lock, plan.offline, context)?;
+    // 7, 8: what is to change
+    let planned = plan_host(host, &base, identities, context)?;
+    context.check_interrupt()?;
+    // 9: a working image over the base, grown
+    let store = FileStore::in_directory(staging.path()).map_err(work_file(staging.path()))?;
+    let disk_id = seed::disk_id(&identities.of(host)?.seed, &host.hostname);
+    let image = WorkingImage::new(&base.image, planned.image_length, disk_id, store)?;
+    // 10: the changes
+    apply(&image, &planned.changes, planned.epoch, context.reporter)?;
+    // 11: looked at by code that did not write it
+    check(&image, &planned.changes, context.reporter)?;
+    // 12: written out and published
+    let directory = staging.directory(host.hostname.as_str())?;
+    let name = format!("{}-{}.{}", host.hostname, host.image.version, plan.format.extension());
+    let path = directory.join(&name);
+    let file = std::fs::File::create_new(&path).map_err(work_file(&path))?;
+    let emitted = emit(image.device().as_ref(), plan.format, file, &path, context.reporter)?;
+    let sum = format!("{}  {name}\n", emitted.sha256);
+    files::write_atomic(&directory.join(format!("{name}.sha256")), sum.as_bytes())?;
+    let manifest = Manifest {
+        schema: SCHEMA,
+        pimg: env!("CARGO_PKG_VERSION"),
+        profile: host.profile.clone(),
+        hostname: host.hostname.to_string(),
+        version: host.image.version.clone(),
+        base: BaseEntry::from(&base),
+        lock_sha256: plan.lock_sha256.clone(),
+        image: ImageEntry::new(name.clone(), &emitted, disk_id),
+        changes: planned.changes.iter().map(ChangeEntry::new).collect(),
+    };
+    files::write_atomic(&directory.join("manifest.json"), &manifest.to_json())?;
+    context.check_interrupt()?;
+    let published = staging.publish(host.hostname.as_str())?;
+    Ok(BuiltImage {
+        host: host.hostname.to_string(),
+        image: published.join(&name),
+        sha256_file: published.join(format!("{name}.sha256")),
+        manifest: published.join("manifest.json"),
+        sha256: emitted.sha256.to_string(),
+        size: emitted.size,
+        raw_size: emitted.raw_size,
+        changes: planned.changes.len(),
+        base_sha256: base.raw_sha256.to_string(),
+        elapsed: std::time::Duration::ZERO,
+    })
+}
+
+fn work_file(path: &Path) -> impl FnOnce(std::io::Error) -> Failure {
+    let message = format!("cannot make work files in `{}`", path.display());
+    move |source| Failure::caused_by(Class::Host, message, source)
+}
