@@ -1,5 +1,4 @@
 //! The program as a person or a script meets it: what it prints where, and its exit code.
-#![expect(missing_docs, reason = "a test program has no readers of its documentation")]
 #![expect(clippy::disallowed_methods, reason = "tests run pimg")]
 
 mod clean;

@@ -201,10 +201,10 @@ fn amount(done: u64, total: Option<u64>) -> String {
 fn bar(name: &str, total: Option<u64>, color: bool) -> ProgressBar {
     let template = match (total, color) {
         (Some(_), true) => {
-            "{msg:24!} {wide_bar:.cyan} {percent:>3} %  {binary_bytes_per_sec:>12}  {eta:>4} left"
+            "{msg:32!} {wide_bar:.cyan} {percent:>3} %  {binary_bytes_per_sec:>12}  {eta:>4} left"
         }
-        (Some(_), false) => "{msg:24!} {wide_bar} {percent:>3} %  {binary_bytes_per_sec:>12}  {eta:>4} left",
-        (None, _) => "{msg:24!} {spinner} {binary_bytes}",
+        (Some(_), false) => "{msg:32!} {wide_bar} {percent:>3} %  {binary_bytes_per_sec:>12}  {eta:>4} left",
+        (None, _) => "{msg:32!} {spinner} {binary_bytes}",
     };
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new).with_style(style);

@@ -70,19 +70,33 @@ impl CacheDir {
 fn has_foreign_files(path: &Path) -> Result<bool, HostError> {
     for entry in std::fs::read_dir(path).map_err(HostError::file("list", path))? {
         let name = entry.map_err(HostError::file("list", path))?.file_name();
-        if name != ".lock" && name != TAG && !name.to_string_lossy().starts_with(".pimg-") {
+        if !is_ours(&name.to_string_lossy()) {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
+/// Whether pimg makes such an entry: our own files, and buckets such as `raw-v1`.
+fn is_ours(name: &str) -> bool {
+    let version = name.rsplit_once("-v").map_or("", |(_, version)| version);
+    let is_bucket = !version.is_empty() && version.bytes().all(|c| c.is_ascii_digit());
+    is_bucket || name == ".lock" || name == TAG || name.starts_with(".pimg-")
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
 
-    use super::CacheDir;
+    use super::{CacheDir, is_ours};
     use crate::host::error::HostError;
+
+    #[test]
+    fn knows_its_buckets() {
+        for (name, expected) in [("raw-v1", true), (".lock", true), ("thesis-v", false), ("x-v1b", false), ("v1", false)] {
+            assert_eq!(is_ours(name), expected, "{name}");
+        }
+    }
 
     #[test]
     fn removes_only_a_cache_of_ours_that_nobody_uses() -> Result<(), Box<dyn std::error::Error>> {

@@ -30,6 +30,14 @@ pub(super) fn read_limited(file: impl Read, path: &Path, limit: u64) -> Result<V
     Ok(bytes)
 }
 
+/// Makes a new file that can be written and read.
+///
+/// # Errors
+/// It is there already, and whatever the system reports.
+pub fn create_new(path: &Path) -> Result<File, HostError> {
+    File::create_new(path).map_err(HostError::file("create", path))
+}
+
 /// Writes a file so that a reader sees the old bytes or the new ones, even after a power cut.
 ///
 /// # Errors
