@@ -9,7 +9,7 @@ use reqwest::Url;
 use crate::cache::{Bucket, Cache, Memo};
 use crate::digest::Sha256Digest;
 use crate::error::{Class, Error, Result};
-use crate::http::{Client, Download, Opened, Validator, shown};
+use crate::http::{Client, Download, Validator, shown};
 use crate::ingest::{Ingested, Limits, ingest, require};
 use crate::partial::Partial;
 use crate::pipeline::{BufferRing, Chunk};
@@ -90,8 +90,8 @@ impl BaseFetcher<'_> {
             return Ok(base);
         }
         match source {
-            Source::File(path) => self.from_file(source, path, pins),
-            Source::Web(url) => self.from_web(source, url, pins),
+            Source::File(path) => self.ingest_file(source, path, pins),
+            Source::Web(url) => self.ingest_web(source, url, pins),
         }
     }
 
@@ -151,7 +151,7 @@ impl BaseFetcher<'_> {
         ingested
     }
 
-    fn from_file(&self, source: &Source, path: &Path, pins: Pins) -> Result<VerifiedBase> {
+    fn ingest_file(&self, source: &Source, path: &Path, pins: Pins) -> Result<VerifiedBase> {
         let file = File::open(path)?;
         let metadata = file.metadata()?;
         if !metadata.is_file() {
@@ -192,7 +192,7 @@ impl BaseFetcher<'_> {
         Ok(base)
     }
 
-    fn from_web(&self, source: &Source, url: &Url, pins: Pins) -> Result<VerifiedBase> {
+    fn ingest_web(&self, source: &Source, url: &Url, pins: Pins) -> Result<VerifiedBase> {
         if url.scheme() != "https" && pins == Pins::default() {
             return Err(Error::Unpinned { url: shown(url) });
         }
@@ -224,12 +224,12 @@ impl BaseFetcher<'_> {
             other => other?,
         };
         let download = match (opened, seen) {
-            (Opened::Unchanged, Some((_, base))) => {
+            (Some(download), _) => download,
+            (None, Some((_, base))) => {
                 partial.discard()?;
                 return Ok(base);
             }
-            (Opened::Unchanged, None) => return Err(Error::Changing { url: shown(url) }),
-            (Opened::Download(download), _) => download,
+            (None, None) => return Err(Error::Changing { url: shown(url) }),
         };
         let validator = download.validator().cloned();
         self.watch.begin(&format!("downloading {}", source.name()), download.total());

@@ -233,7 +233,7 @@ impl Cache {
         file: NamedTempFile,
     ) -> Result<PathBuf> {
         let path = self.path(bucket, digest);
-        finish_file(file, &path, 0o444)?;
+        persist_synced(file, &path)?;
         if let Some(stamp) = Stamp::of(&path)? {
             replace(&seen_path(&path), stamp.to_string().as_bytes())?;
         }
@@ -277,20 +277,21 @@ pub(crate) struct Lock {
     _file: File,
 }
 
-/// Replaces a small file in one step.
+/// Replaces a small file in one step. Not synced: after a crash it may be empty, which reads as absent.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     let file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(directory);
     let file = file.map_err(|error| Error::writing(path, error))?;
     io::Write::write_all(&mut file.as_file(), bytes).map_err(|error| Error::writing(path, error))?;
-    finish_file(file, path, 0o644)
+    file.persist(path).map_err(|error| Error::writing(path, error.error))?;
+    Ok(())
 }
 
-/// Syncs a temporary file, gives it its name, and syncs the name.
-fn finish_file(file: NamedTempFile, path: &Path, mode: u32) -> Result<()> {
+/// Syncs content, gives it its name, and syncs the name.
+fn persist_synced(file: NamedTempFile, path: &Path) -> Result<()> {
     let failed = |error| Error::writing(path, error);
-    let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
-    file.as_file().set_permissions(permissions).map_err(failed)?;
+    let read_only = std::os::unix::fs::PermissionsExt::from_mode(0o444);
+    file.as_file().set_permissions(read_only).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
     file.persist(path).map_err(|error| failed(error.error))?;
     match path.parent() {

@@ -193,7 +193,9 @@ impl<R: BufRead> XzReader<R> {
         self.state = XzState::BetweenStreams { padding };
         match behind {
             None if !at_end => Ok(()),
-            None | Some(0xfd) if padding % 4 != 0 => Err(garbage("stream padding is no multiple of four")),
+            None | Some(0xfd) if !padding.is_multiple_of(4) => {
+                Err(garbage("stream padding is no multiple of four"))
+            }
             None => {
                 self.state = XzState::AtEnd;
                 Ok(())

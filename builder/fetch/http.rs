@@ -88,8 +88,9 @@ impl Client {
 
     /// Asks for `url` and returns once the server promised its content.
     ///
-    /// `known` is the validator of what the caller has, and `have` how many bytes of it: with 0 the answer may
-    /// be [`Opened::Unchanged`], with more the download goes on there if it can, see [`Download::position`].
+    /// `known` is the validator of what the caller has, and `have` how many bytes of it. With 0 the answer is
+    /// `None` where the content is still the known one; with more the download goes on there if it can, see
+    /// [`Download::position`].
     ///
     /// # Errors
     /// `Network`, `Status`, `Redirect`, `Protocol`, `WebPage`, `TooLarge` above `limit` bytes, `Interrupted`.
@@ -100,7 +101,7 @@ impl Client {
         have: u64,
         limit: u64,
         watch: &dyn Watch,
-    ) -> Result<Opened> {
+    ) -> Result<Option<Download>> {
         let mut download = Download {
             client: self.clone(),
             url: url.clone(),
@@ -114,20 +115,8 @@ impl Client {
             failed_at: 0,
             connection: None,
         };
-        Ok(match download.connect(watch)? {
-            true => Opened::Download(download),
-            false => Opened::Unchanged,
-        })
+        Ok(download.connect(watch)?.then_some(download))
     }
-}
-
-/// The answer to [`Client::open`].
-#[derive(Debug)]
-pub enum Opened {
-    /// The content is still the known one.
-    Unchanged,
-    /// The content follows.
-    Download(Download),
 }
 
 /// Content on its way.

@@ -2,8 +2,9 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use reqwest::Url;
 
@@ -150,12 +151,9 @@ fn answer(
     stream.shutdown(Shutdown::Both)
 }
 
-/// A client that does not really wait between attempts.
+/// A client that does not really wait between attempts; made once, for it reads all trusted certificates.
 pub(crate) fn impatient_client() -> Client {
-    Client::new(Patience {
-        stall: std::time::Duration::from_millis(700),
-        sleep: |_| {},
-        ..Patience::default()
-    })
-    .expect("TLS")
+    static CLIENT: OnceLock<Client> = OnceLock::new();
+    let patience = Patience { stall: Duration::from_millis(700), sleep: |_| {}, ..Patience::default() };
+    CLIENT.get_or_init(|| Client::new(patience).expect("TLS")).clone()
 }

@@ -34,7 +34,7 @@ impl Home {
     }
 
     fn fetcher<'a>(&'a self, watch: &'a dyn Watch) -> BaseFetcher<'a> {
-        let limits = Limits { raw: 64 << 20, ..Limits::default() };
+        let limits = Limits { raw: 16 << 20, ..Limits::default() };
         BaseFetcher { cache: &self.cache, client: Some(&self.client), limits, watch }
     }
 
@@ -57,9 +57,9 @@ impl Home {
     }
 }
 
-/// A disk of 6 MiB: a partition table, noise, much empty space, and text at its end.
+/// A disk of 3 MiB: a partition table, noise, much empty space, and text at its end.
 fn image() -> Vec<u8> {
-    let mut disk = vec![0_u8; 6 << 20];
+    let mut disk = vec![0_u8; 3 << 20];
     disk[510..512].copy_from_slice(&[0x55, 0xaa]);
     let mut state = 1_u32;
     for byte in &mut disk[4096..800_000] {
