@@ -490,7 +490,7 @@ fn files_that_are_none() {
 
 proptest::proptest! {
     #![proptest_config(proptest::test_runner::Config {
-        cases: 200,
+        cases: 100,
         failure_persistence: None,
         ..proptest::test_runner::Config::default()
     })]
