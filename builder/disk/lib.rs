@@ -5,3 +5,7 @@
 
 pub mod block;
 pub mod ext4;
+pub mod overlay;
+mod slice;
+
+pub use slice::Slice;

@@ -1,0 +1,209 @@
+//! The copy-on-write device.
+//!
+//! Only the index is in memory, about 40 bytes a dirty block (10 MiB for one GiB of edits); the blocks are in
+//! a [`BlockStore`]. A block that ends up as the base has it is no longer dirty, and a block of zeroes costs
+//! no slot, so what was written and undone, or freed and zeroed, does not reach the image.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::ops::Range;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use super::compose::{BLOCK, Replaced, Replacements, next_data, read_base, read_through};
+use super::error::Error;
+use super::layer::{Digest, LayerHead, write_layer};
+use super::store::{BLOCK_SIZE, Block, BlockStore};
+use crate::block::{BlockRead, BlockWrite};
+
+/// Bytes that a long write compares with the base, and keeps, at once.
+const COMPARE: usize = 64 * BLOCK_SIZE;
+
+/// A device that reads from a base it never changes and keeps what is written over it.
+///
+/// It can be longer than its base; what lies behind the base reads as zeroes. Safe to share between threads:
+/// a write is seen whole or not at all.
+pub struct Overlay {
+    base: Arc<dyn BlockRead>,
+    store: Box<dyn BlockStore>,
+    len: u64,
+    index: RwLock<Index>,
+}
+
+impl fmt::Debug for Overlay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Overlay").field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
+struct Index {
+    dirty: BTreeMap<u64, Replaced>,
+    /// Slots whose block is no longer dirty.
+    free: Vec<u32>,
+}
+
+/// An index with the store that its slots are in.
+struct View<'a> {
+    index: &'a Index,
+    store: &'a dyn BlockStore,
+}
+
+impl Replacements for View<'_> {
+    fn next(&self, from: u64) -> Option<(u64, Replaced)> {
+        self.index.dirty.range(from..).next().map(|(number, replaced)| (*number, *replaced))
+    }
+
+    fn load(&self, _number: u64, slot: u32, block: &mut Block) -> io::Result<()> {
+        self.store.read_slot(slot, block)
+    }
+}
+
+impl Overlay {
+    /// An overlay of `len` bytes over `base`, without a dirty block. `store` must be empty.
+    ///
+    /// # Errors
+    /// `InvalidInput` where `len` is shorter than the base.
+    pub fn new(base: Arc<dyn BlockRead>, len: u64, store: impl BlockStore + 'static) -> io::Result<Self> {
+        if len < base.len() {
+            let message = format!("an overlay of {len} bytes cannot hold a base of {} bytes", base.len());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        Ok(Self { base, store: Box::new(store), len, index: RwLock::default() })
+    }
+
+    /// The numbers of the blocks (of [`BLOCK_SIZE`] bytes) that differ from the base, in ascending order, as
+    /// they are at the time of the call.
+    pub fn dirty_blocks(&self) -> impl Iterator<Item = u64> + use<> {
+        self.index().dirty.keys().copied().collect::<Vec<_>>().into_iter()
+    }
+
+    /// How many blocks differ from the base.
+    pub fn dirty_count(&self) -> usize {
+        self.index().dirty.len()
+    }
+
+    /// Writes all dirty blocks as a layer over the base called `parent`, and returns the digest of what was
+    /// written. The bytes depend on the content only, never on the order of the writes.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the base, the store or `out` fails.
+    pub fn write_layer(&self, parent: Digest, out: &mut dyn io::Write) -> Result<Digest, Error> {
+        let index = self.index();
+        let view = View { index: &index, store: self.store.as_ref() };
+        let head = LayerHead::new(self.len, self.base.len(), parent);
+        let dirty = index.dirty.iter().map(|(number, replaced)| (*number, *replaced));
+        write_layer(head, dirty, &view, out)
+    }
+
+    fn index(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes `block` the content of block `number`, whose content in the base is `below`. Says whether it has
+    /// to be kept in a new slot.
+    fn put(&self, index: &mut Index, number: u64, block: &Block, below: &[u8]) -> io::Result<bool> {
+        let old = index.dirty.get(&number).copied();
+        let replaced = if block == below {
+            None
+        } else if block.iter().all(|byte| *byte == 0) {
+            Some(Replaced::Zero)
+        } else if let Some(Replaced::Slot(slot)) = old {
+            self.store.write_slot(slot, block)?;
+            return Ok(false);
+        } else if let Some(slot) = index.free.last().copied() {
+            self.store.write_slot(slot, block)?;
+            index.free.pop();
+            Some(Replaced::Slot(slot))
+        } else {
+            return Ok(true);
+        };
+        if let Some(Replaced::Slot(slot)) = old {
+            index.free.push(slot);
+        }
+        match replaced {
+            Some(replaced) => index.dirty.insert(number, replaced),
+            None => index.dirty.remove(&number),
+        };
+        Ok(false)
+    }
+
+    /// Writes a part that [`COMPARE`] bytes of whole blocks cover.
+    fn write_part(&self, index: &mut Index, offset: u64, part: &[u8]) -> io::Result<()> {
+        let within = usize::try_from(offset % BLOCK).map_err(io::Error::other)?;
+        let first = offset / BLOCK;
+        let covered = (within + part.len()).next_multiple_of(BLOCK_SIZE);
+        let mut below = vec![0; covered];
+        read_base(self.base.as_ref(), first * BLOCK, &mut below)?;
+        let (mut new_numbers, mut new_blocks) = (Vec::new(), Vec::new());
+        let mut rest = part;
+        let mut within = within;
+        for (number, below) in (first..).zip(below.chunks_exact(BLOCK_SIZE)) {
+            let (piece, after) = rest.split_at(rest.len().min(BLOCK_SIZE - within));
+            let mut block: Block = [0; BLOCK_SIZE];
+            if piece.len() < BLOCK_SIZE {
+                match index.dirty.get(&number) {
+                    Some(Replaced::Slot(slot)) => self.store.read_slot(*slot, &mut block)?,
+                    Some(Replaced::Zero) => {}
+                    None => block.copy_from_slice(below),
+                }
+            }
+            block.iter_mut().skip(within).zip(piece).for_each(|(to, from)| *to = *from);
+            if self.put(index, number, &block, below)? {
+                new_numbers.push(number);
+                new_blocks.push(block);
+            }
+            (rest, within) = (after, 0);
+        }
+        if !new_blocks.is_empty() {
+            let slots = self.store.append(&new_blocks)?..=u32::MAX;
+            index.dirty.extend(new_numbers.into_iter().zip(slots.map(Replaced::Slot)));
+        }
+        Ok(())
+    }
+}
+
+/// The error of a range behind a device.
+pub(super) fn check_range(kind: io::ErrorKind, len: u64, offset: u64, length: usize) -> io::Result<()> {
+    let end = u64::try_from(length).ok().and_then(|length| offset.checked_add(length));
+    if end.is_some_and(|end| end <= len) {
+        return Ok(());
+    }
+    let message = format!("{length} bytes at offset {offset} end behind the device of {len} bytes");
+    Err(io::Error::new(kind, message))
+}
+
+impl BlockRead for Overlay {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        check_range(io::ErrorKind::UnexpectedEof, self.len, offset, buf.len())?;
+        let index = self.index();
+        let view = View { index: &index, store: self.store.as_ref() };
+        read_through(self.base.as_ref(), &view, offset, buf)
+    }
+
+    fn next_data(&self, offset: u64) -> io::Result<Option<Range<u64>>> {
+        let index = self.index();
+        let view = View { index: &index, store: self.store.as_ref() };
+        next_data(self.base.as_ref(), &view, self.len, offset)
+    }
+}
+
+impl BlockWrite for Overlay {
+    fn write_at(&self, offset: u64, buf: &[u8]) -> io::Result<()> {
+        check_range(io::ErrorKind::InvalidInput, self.len, offset, buf.len())?;
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        let (mut offset, mut rest) = (offset, buf);
+        while !rest.is_empty() {
+            let within = usize::try_from(offset % BLOCK).map_err(io::Error::other)?;
+            let (part, after) = rest.split_at(rest.len().min(COMPARE - within));
+            self.write_part(&mut index, offset, part)?;
+            offset += part.len() as u64;
+            rest = after;
+        }
+        Ok(())
+    }
+}
