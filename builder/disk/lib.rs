@@ -5,7 +5,10 @@
 
 pub mod block;
 pub mod ext4;
+mod gpt;
+pub mod mbr;
 pub mod overlay;
 mod slice;
+pub mod table;
 
 pub use slice::Slice;
