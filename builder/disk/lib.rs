@@ -5,6 +5,7 @@
 
 pub mod block;
 pub mod ext4;
+pub mod fat;
 mod gpt;
 pub mod mbr;
 pub mod overlay;
