@@ -274,8 +274,9 @@ fn parse_index(index: &[u8], len: u64, total: u64) -> Result<Vec<Entry>, Error> 
         let replaced = if key & 1 == 1 {
             Replaced::Zero
         } else {
-            slots += 1;
-            Replaced::Slot(slots - 1)
+            let slot = slots;
+            slots = slots.checked_add(1).ok_or_else(|| Error::Corrupt("it has too many blocks".into()))?;
+            Replaced::Slot(slot)
         };
         entries.push(Entry { number, replaced, checksum: u32::from_le_bytes(checksum) });
     }
