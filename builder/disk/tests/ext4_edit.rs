@@ -292,6 +292,32 @@ fn equal_edits_give_equal_bytes_and_leave_the_journal_alone() {
     }
 }
 
+/// Where a second process finds the image to edit.
+const SECOND: &str = "PIMG_TEST_SECOND_IMAGE";
+
+fn edit_twenty_directories(image: &Image) {
+    groups()
+        .iter()
+        .filter(|(group, _)| ["many", "nodes"].contains(group))
+        .for_each(|(_, ops)| edit(image, ops));
+}
+
+#[test]
+fn equal_edits_in_two_processes_give_equal_bytes() {
+    #[expect(clippy::disallowed_methods, reason = "how one test process tells another what to do")]
+    if let Some(path) = std::env::var_os(SECOND) {
+        return edit_twenty_directories(&Image::at(path.into()));
+    }
+    let Some(first) = Image::make(FEATURE_SETS[0].1, 64 * MIB) else { return };
+    let second = first.copy();
+    edit_twenty_directories(&first);
+    let own_path = std::env::current_exe().expect("this test");
+    let name = "equal_edits_in_two_processes_give_equal_bytes";
+    let setting = format!("{SECOND}={}", second.text());
+    must("env", &[&setting, own_path.to_str().expect("UTF-8"), "--exact", name]);
+    assert!(first.bytes() == second.bytes(), "two processes differ");
+}
+
 #[test]
 fn what_was_not_left_clean_is_refused_before_the_first_write() {
     let Some(image) = Image::make(FEATURE_SETS[0].1, 64 * MIB) else { return };

@@ -80,6 +80,11 @@ impl Image {
         Some(())
     }
 
+    /// An image that another process made.
+    pub fn at(path: PathBuf) -> Self {
+        Self { directory: TempDir::new().expect("a directory"), path }
+    }
+
     fn empty(size: u64) -> Self {
         let directory = TempDir::new().expect("a directory");
         let path = directory.path().join("image");
