@@ -176,7 +176,7 @@ impl BlockRead for FileDevice {
     }
 
     fn next_data(&self, offset: u64) -> io::Result<Option<std::ops::Range<u64>>> {
-        Ok((offset < self.data).then(|| offset..self.data))
+        Ok((offset < self.data).then_some(offset..self.data))
     }
 }
 
