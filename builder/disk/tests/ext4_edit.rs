@@ -141,6 +141,19 @@ fn device_numbers_beyond_a_byte_survive() {
 }
 
 #[test]
+fn a_hash_tree_takes_thousands_of_names() {
+    let Some(image) = Image::make(FEATURE_SETS[0].1, 64 * MIB) else { return };
+    let path = |number| format!("/var/lib/dpkg/info/{:x}-{}", number * 7919 % 3000, "long".repeat(10));
+    let create = |number: u64| Op::Create(path(number), plain(0o644), number, 40);
+    edit(&image, &(0..3000).map(create).collect::<Vec<_>>());
+    image.judge("3000 names more");
+    edit(&image, &(0..3000).filter(|n| n % 3 > 0).map(|n| Op::Remove(path(n))).collect::<Vec<_>>());
+    image.judge("2000 names less");
+    let said = image.debugfs("stat /var/lib/dpkg/info");
+    assert!(said.contains("Flags: 0x81000"), "the tree is gone: {said}");
+}
+
+#[test]
 fn a_replaced_file_gets_a_new_inode_and_blocks_that_were_free() {
     let Some(image) = Image::make(FEATURE_SETS[0].1, 64 * MIB) else { return };
     let place = |image: &Image| {
