@@ -141,6 +141,19 @@ fn device_numbers_beyond_a_byte_survive() {
 }
 
 #[test]
+fn a_hash_tree_takes_thousands_of_names() {
+    let Some(image) = Image::make(FEATURE_SETS[0].1, 64 * MIB) else { return };
+    let path = |number| format!("/var/lib/dpkg/info/{:x}-{}", number * 7919 % 3000, "long".repeat(10));
+    let create = |number: u64| Op::Create(path(number), plain(0o644), number, 40);
+    edit(&image, &(0..3000).map(create).collect::<Vec<_>>());
+    image.judge("3000 names more");
+    edit(&image, &(0..3000).filter(|n| n % 3 > 0).map(|n| Op::Remove(path(n))).collect::<Vec<_>>());
+    image.judge("2000 names less");
+    let said = image.debugfs("stat /var/lib/dpkg/info");
+    assert!(said.contains("Flags: 0x81000"), "the tree is gone: {said}");
+}
+
+#[test]
 fn a_replaced_file_gets_a_new_inode_and_blocks_that_were_free() {
     let Some(image) = Image::make(FEATURE_SETS[0].1, 64 * MIB) else { return };
     let place = |image: &Image| {
@@ -290,6 +303,32 @@ fn equal_edits_give_equal_bytes_and_leave_the_journal_alone() {
     for field in [0x2c..0x3c, 0x40..0x48, 0x88..0xc8] {
         assert_eq!(first[1024 + field.start..1024 + field.end], bytes[1024 + field.start..1024 + field.end]);
     }
+}
+
+/// Where a second process finds the image to edit.
+const SECOND: &str = "PIMG_TEST_SECOND_IMAGE";
+
+fn edit_twenty_directories(image: &Image) {
+    groups()
+        .iter()
+        .filter(|(group, _)| ["many", "nodes"].contains(group))
+        .for_each(|(_, ops)| edit(image, ops));
+}
+
+#[test]
+fn equal_edits_in_two_processes_give_equal_bytes() {
+    #[expect(clippy::disallowed_methods, reason = "how one test process tells another what to do")]
+    if let Some(path) = std::env::var_os(SECOND) {
+        return edit_twenty_directories(&Image::at(path.into()));
+    }
+    let Some(first) = Image::make(FEATURE_SETS[0].1, 64 * MIB) else { return };
+    let second = first.copy();
+    edit_twenty_directories(&first);
+    let own_path = std::env::current_exe().expect("this test");
+    let name = "equal_edits_in_two_processes_give_equal_bytes";
+    let setting = format!("{SECOND}={}", second.text());
+    must("env", &[&setting, own_path.to_str().expect("UTF-8"), "--exact", name]);
+    assert!(first.bytes() == second.bytes(), "two processes differ");
 }
 
 #[test]

@@ -32,6 +32,7 @@ impl Editor {
     ) -> Result<(), Error> {
         let path = path.as_ref();
         self.check(attributes)?;
+        self.check_length(path, len)?;
         let place = self.place(path)?;
         let old = self.lookup(path, place.parent, &place.name)?;
         if old.is_some_and(|old| old.is_directory()) {
@@ -64,6 +65,7 @@ impl Editor {
             return Err(conflict(path, "is not a regular file"));
         }
         let mut offset = found.size;
+        self.check_length(path, offset.saturating_add(bytes.len() as u64))?;
         for piece in bytes.chunks(PIECE) {
             offset = self.write_piece(path, found.number, offset, piece)?;
         }

@@ -13,6 +13,7 @@ use fs_ext4::Filesystem;
 
 use crate::block::BlockWrite;
 use crate::ext4::adapter::{Adapter, FixedRuntime, display, is_out_of_space, translate};
+use crate::ext4::features::ro_compat;
 use crate::ext4::raw_inode::{RawInode, TYPE_MASK, TimeField};
 use crate::ext4::{Error, Reader, Superblock, Timestamp};
 
@@ -145,6 +146,15 @@ impl Editor {
     /// Refuses a time that the inodes of this file system have no room for.
     pub(super) fn check_time(&self, time: Timestamp) -> Result<(), Error> {
         check_time(&self.superblock, time)
+    }
+
+    /// Refuses a length that the file system does not announce; the crate would write it all the same.
+    pub(super) fn check_length(&self, path: &[u8], len: u64) -> Result<(), Error> {
+        let large = self.superblock.features.has_ro_compat(ro_compat::LARGE_FILE);
+        if large || len < 1 << 31 {
+            return Ok(());
+        }
+        Err(Error::Unsupported(format!("no `large_file`, yet `{}` has {len} bytes", display(path))))
     }
 
     /// What is in directory `parent` under `name`.

@@ -80,6 +80,11 @@ impl Image {
         Some(())
     }
 
+    /// An image that another process made.
+    pub fn at(path: PathBuf) -> Self {
+        Self { directory: TempDir::new().expect("a directory"), path }
+    }
+
     fn empty(size: u64) -> Self {
         let directory = TempDir::new().expect("a directory");
         let path = directory.path().join("image");
@@ -171,7 +176,7 @@ impl BlockRead for FileDevice {
     }
 
     fn next_data(&self, offset: u64) -> io::Result<Option<std::ops::Range<u64>>> {
-        Ok((offset < self.data).then(|| offset..self.data))
+        Ok((offset < self.data).then_some(offset..self.data))
     }
 }
 
