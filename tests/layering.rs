@@ -34,6 +34,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
         &[
             "command::Context",
             "command::outcome",
+            "command::watch",
             "command::request",
             "failure",
             "guest",

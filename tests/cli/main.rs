@@ -4,6 +4,7 @@
 mod clean;
 mod errors;
 mod help;
+mod project;
 
 use std::fmt::Write;
 use std::fs;

@@ -18,6 +18,10 @@ pub(super) fn render(failure: &Failure) -> String {
     }
     let details = failure.details();
     if !details.is_empty() {
+        // a pair such as got and expected belongs to the message; excerpts stand apart
+        if details.lines().count() > 2 && !details.starts_with('\n') {
+            text.push('\n');
+        }
         for line in details.split('\n') {
             let _ = writeln!(text, "{}", printable(line));
         }

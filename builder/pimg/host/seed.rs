@@ -38,12 +38,14 @@ pub fn load_or_create(project: &Path, name: &str) -> Result<Seed, HostError> {
         return Err(HostError::BadSeedName(name.to_owned()));
     }
     let dir = project.join("secrets");
+    // the path is shown to the operator, who is in `.`
+    let dir = dir.strip_prefix(".").unwrap_or(&dir);
     let path = dir.join(format!("{name}.seed"));
     if let Some(secret) = load(&path)? {
         return Ok(Seed { secret, path, created: false });
     }
-    DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(HostError::file("create", &dir))?;
-    let created = create(&dir, &path)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(HostError::file("create", dir))?;
+    let created = create(dir, &path)?;
     // another build may have been first: what is in the file counts
     let secret =
         load(&path)?.ok_or_else(|| HostError::file("open", &path)(io::ErrorKind::NotFound.into()))?;

@@ -1,0 +1,157 @@
+//! Commands on a small project: what is wrong with it is said with its place, and decides the exit code.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use super::Project;
+
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f test\n";
+
+const NODE: &str = r#"
+hostname = "node-a"
+
+[base]
+source = "base.img"
+
+[user]
+name = "op"
+
+[network]
+address = "10.0.0.2/24"
+gateway = "10.0.0.1"
+dns = ["10.0.0.1"]
+"#;
+
+/// A project with one node, and a key for it.
+fn project() -> Project {
+    let project = Project::new();
+    project.write("profiles/node-a.toml", NODE);
+    project.write("key.pub", KEY);
+    project
+}
+
+fn build(project: &Project, more: &[&str]) -> String {
+    project.snapshot(&[&["build", "--profile", "node-a", "--ssh-key", "key.pub"], more].concat())
+}
+
+#[test]
+fn a_project_in_order() {
+    insta::assert_snapshot!(project().snapshot(&["check", "--ssh-key", "key.pub"]), @r"
+    exit code 0
+    --- stdout
+    HOST    PROFILE  ADDRESS      OVERLAYS
+    node-a  node-a   10.0.0.2/24
+    ");
+}
+
+#[test]
+fn code_3_every_mistake_of_a_profile_with_its_place() {
+    let project = project();
+    let wrong = NODE.replace("node-a", "node_a").replace("gateway", "gatway");
+    project.write("profiles/node-a.toml", &wrong);
+    insta::assert_snapshot!(project.snapshot(&["check", "--ssh-key", "key.pub", "--profile", "node-a"]), @r#"
+    exit code 3
+    --- stderr
+    error: profile `node-a` is not valid (3 problems)
+
+      profiles/node-a.toml:2:12
+       2 | hostname = "node_a"
+         |            ^^^^^^^^ `_` is not allowed in a host name
+
+      profiles/node-a.toml:2:12
+       2 | hostname = "node_a"
+         |            ^^^^^^^^ needs `network.gateway`, which is not set
+
+      profiles/node-a.toml:12:1
+      12 | gatway …
+         | ^^^^^^ unknown key
+           hint: did you mean `gateway`?
+    "#);
+}
+
+#[test]
+fn code_3_a_profile_that_is_not_there() {
+    insta::assert_snapshot!(project().snapshot(&["check", "--profile", "node-z"]), @r"
+    exit code 3
+    --- stderr
+    error: profile `node-z` is not valid (1 problem)
+      there is no profile `node-z`
+      hint: did you mean `node-a`?
+    ");
+}
+
+#[test]
+fn code_3_a_node_that_nobody_could_log_in_to() {
+    insta::assert_snapshot!(project().snapshot(&["check"]), @r"
+    exit code 3
+    --- stderr
+    error: nobody could log in to `node-a`: it has neither an ssh key nor a password
+
+    hint: make a key with `ssh-keygen -t ed25519`, or name one with `--ssh-key FILE`
+    hint: or set `user.password_hash` in the profile
+    ");
+}
+
+#[test]
+fn code_4_locked_without_a_lock() {
+    insta::assert_snapshot!(build(&project(), &["--locked"]), @r"
+    exit code 4
+    --- stderr
+    error: `pimg.lock` names no base image, and `--locked` asks for one
+
+    hint: leave `--locked` out to build with the base that the profile names
+    ");
+}
+
+#[test]
+fn code_4_a_lock_of_a_later_version() {
+    let project = project();
+    project.write("pimg.lock", "version = 2\n");
+    insta::assert_snapshot!(build(&project, &["--locked"]), @r"
+    exit code 4
+    --- stderr
+    error: `pimg.lock` has version 2, this pimg reads version 1
+
+    hint: use the pimg that wrote the lock, or a newer one
+    ");
+}
+
+#[test]
+fn code_7_a_base_that_is_no_image() {
+    let project = project();
+    project.write("text.img", "hello");
+    let said = build(&project, &["--base", "text.img"]);
+    assert!(said.starts_with("exit code 7\n"), "{said}");
+    assert!(!project.path().join("out").exists(), "a failed build leaves nothing");
+}
+
+#[test]
+fn code_8_a_server_that_does_not_answer() {
+    // nothing listens on port 1 of this machine
+    let said = build(&project(), &["--base", "https://127.0.0.1:1/base.img"]);
+    assert!(said.starts_with("exit code 8\n") && said.contains("hint: "), "{said}");
+}
+
+#[test]
+fn code_9_a_seed_that_others_can_read() {
+    let project = project();
+    project.write("secrets/node-a.seed", &("ab".repeat(32) + "\n"));
+    let path = project.path().join("secrets/node-a.seed");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o644)).expect("an own file");
+    insta::assert_snapshot!(build(&project, &["--base", "base.img"]), @r"
+    exit code 9
+    --- stderr
+    error: `secrets/node-a.seed` holds a secret and can be read by others (mode 0644, expected 0600)
+
+    hint: `chmod 600 secrets/node-a.seed`
+    ");
+}
+
+#[test]
+fn a_private_key_never_gets_into_an_image() {
+    let project = project();
+    project.write("key.pub", "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNz\n-----END OPENSSH PRIVATE KEY-----\n");
+    let output = project.run(&["check", "--ssh-key", "key.pub"]);
+    assert!(!output.status.success());
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("b3BlbnNz"));
+}
