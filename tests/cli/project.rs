@@ -150,7 +150,10 @@ fn code_9_a_seed_that_others_can_read() {
 #[test]
 fn a_private_key_never_gets_into_an_image() {
     let project = project();
-    project.write("key.pub", "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNz\n-----END OPENSSH PRIVATE KEY-----\n");
+    project.write(
+        "key.pub",
+        "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNz\n-----END OPENSSH PRIVATE KEY-----\n",
+    );
     let output = project.run(&["check", "--ssh-key", "key.pub"]);
     assert!(!output.status.success());
     assert!(!String::from_utf8_lossy(&output.stderr).contains("b3BlbnNz"));

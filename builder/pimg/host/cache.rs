@@ -93,7 +93,9 @@ mod tests {
 
     #[test]
     fn knows_its_buckets() {
-        for (name, expected) in [("raw-v1", true), (".lock", true), ("thesis-v", false), ("x-v1b", false), ("v1", false)] {
+        for (name, expected) in
+            [("raw-v1", true), (".lock", true), ("thesis-v", false), ("x-v1b", false), ("v1", false)]
+        {
             assert_eq!(is_ours(name), expected, "{name}");
         }
     }
