@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use miette::Diagnostic;
-
 use crate::profile::problem::{Problem, Report, tidy};
 
 /// Overlays that cannot be used, with every reason.
@@ -38,9 +36,3 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
-
-impl Diagnostic for Error {
-    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
-        Some(Box::new(self.problems.iter().map(|problem| problem as &dyn Diagnostic)))
-    }
-}
