@@ -57,7 +57,8 @@ pub fn build(plan: &BuildPlan<'_>, context: &Context<'_>) -> Result<Vec<BuiltIma
     for host in plan.hosts {
         let started = env::now();
         let image = build_host(host, plan, &identities, &staging, context);
-        let mut image = image.map_err(|failure| failure.context(format!("cannot build host `{}`", host.hostname)))?;
+        let mut image =
+            image.map_err(|failure| failure.context(format!("cannot build host `{}`", host.hostname)))?;
         image.elapsed = started.elapsed().unwrap_or_default();
         built.push(image);
     }
@@ -88,7 +89,7 @@ fn build_host(
     let directory = staging.directory(host.hostname.as_str())?;
     let name = format!("{}-{}.{}", host.hostname, host.image.version, plan.format.extension());
     let path = directory.join(&name);
-    let file = std::fs::File::create_new(&path).map_err(work_file(&path))?;
+    let file = files::create_new(&path)?;
     let emitted = emit(image.device().as_ref(), plan.format, file, &path, context.reporter)?;
     let sum = format!("{}  {name}\n", emitted.sha256);
     files::write_atomic(&directory.join(format!("{name}.sha256")), sum.as_bytes())?;

@@ -32,17 +32,18 @@ fn boots_as_its_profile_says(profile: &str, base: &Path) {
     let project = Project::new();
     let key = login_key(&project);
     let image = project.build_raw(profile, base);
-    let identity = json(&project.pimg_ok(&["--json", "inspect", image.to_str().expect("UTF-8")]).stdout);
+    let told = json(&project.pimg_ok(&["--json", "inspect", image.to_str().expect("UTF-8")]).stdout);
+    let identity = &told["result"]["image"];
     let address = identity["identity"]["address"].as_str().expect("an address").to_owned();
     let files = boot_files(&project, &image);
     let port = free_port();
     let mut machine = Machine::start(&image, &files, &address, "10.10.80.1", port);
     let report = json(machine.wait_for("PIMG-PROBE-READY ").as_bytes());
-    expect_ssh(&project, &key, port, &identity);
+    expect_ssh(&project, &key, port, identity);
     let up = machine.uptime();
     machine.wait_for("Power down");
     println!("{profile}: everything up after {up} s");
-    expect_report(&report, &identity, profile, &address);
+    expect_report(&report, identity, profile, &address);
 }
 
 fn expect_report(report: &Value, identity: &Value, profile: &str, address: &str) {

@@ -52,9 +52,8 @@ pub(super) fn override_base(hosts: &mut [HostSpec], base: Option<&str>) -> Resul
     let source = if base.contains("://") || base.starts_with("file:") {
         base.to_owned()
     } else {
-        let path = std::path::absolute(Path::new(base)).map_err(|error| {
-            Failure::caused_by(Class::Host, format!("cannot find `{base}`"), error)
-        })?;
+        let path = std::path::absolute(Path::new(base))
+            .map_err(|error| Failure::caused_by(Class::Host, format!("cannot find `{base}`"), error))?;
         path.to_string_lossy().into_owned()
     };
     for host in hosts {
@@ -88,7 +87,8 @@ fn require_login(host: &HostSpec) -> Result<(), Failure> {
     if !host.user.ssh_keys.is_empty() || host.user.password_hash.is_some() {
         return Ok(());
     }
-    let message = format!("nobody could log in to `{}`: it has neither an ssh key nor a password", host.hostname);
+    let message =
+        format!("nobody could log in to `{}`: it has neither an ssh key nor a password", host.hostname);
     Err(Failure::new(Class::Profile, message)
         .hint("make a key with `ssh-keygen -t ed25519`, or name one with `--ssh-key FILE`")
         .hint("or set `user.password_hash` in the profile"))

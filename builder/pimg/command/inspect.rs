@@ -3,8 +3,8 @@
 use std::io::{self, Read};
 
 use pimg_disk::ext4::{self, Inode, Kind, Reader};
-use pimg_disk::table::Partition as TableEntry;
 use pimg_disk::fat;
+use pimg_disk::table::Partition as TableEntry;
 
 use super::Context;
 use super::outcome::{
@@ -110,7 +110,11 @@ fn on_boot(opened: &OpenedImage, path: GuestPath, list: bool) -> Result<InspectO
         let mut entries = Vec::new();
         list_boot(&mut volume, path.as_str(), "", list, &mut entries).map_err(unreadable)?;
         entries.sort_by(|a: &ListedEntry, b| a.path.cmp(&b.path));
-        return Ok(InspectOutcome::Listing(Listing { partition: Partition::Boot, path: path.to_string(), entries }));
+        return Ok(InspectOutcome::Listing(Listing {
+            partition: Partition::Boot,
+            path: path.to_string(),
+            entries,
+        }));
     }
     let bytes = volume.read(path.as_str(), metadata.len).map_err(unreadable)?;
     Ok(InspectOutcome::File(FileContent {
@@ -153,7 +157,11 @@ fn on_root(opened: OpenedImage, path: GuestPath, list: bool) -> Result<InspectOu
     match inode.kind().map_err(unreadable)? {
         Kind::Directory => {
             let entries = list_root(reader, inode.ino, list).map_err(unreadable)?;
-            Ok(InspectOutcome::Listing(Listing { partition: Partition::Root, path: path.to_string(), entries }))
+            Ok(InspectOutcome::Listing(Listing {
+                partition: Partition::Root,
+                path: path.to_string(),
+                entries,
+            }))
         }
         Kind::Regular => Ok(InspectOutcome::File(FileContent {
             partition: Partition::Root,

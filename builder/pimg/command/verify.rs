@@ -1,9 +1,9 @@
 //! `pimg verify`
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use pimg_disk::block::BlockRead;
 use pimg_disk::ext4;
 use pimg_fetch::digest::HashingReader;
 use serde_json::Value;
@@ -12,6 +12,7 @@ use super::outcome::{Check, Verdict, VerifyOutcome};
 use super::request::VerifyRequest;
 use super::{Context, inspect};
 use crate::failure::{Class, Failure};
+use crate::host::device::FileDevice;
 use crate::host::files;
 use crate::image::base::BaseImage;
 use crate::image::manifest_check;
@@ -57,13 +58,11 @@ fn digest(image: &Path, context: &Context<'_>) -> Result<Check, Failure> {
         return Ok(Check { name: NAME.to_owned(), verdict: Verdict::Skipped, details });
     };
     let expected = String::from_utf8_lossy(&listed).split_whitespace().next().unwrap_or_default().to_owned();
-    let unreadable = |error| {
-        Failure::caused_by(Class::Host, format!("cannot read `{}`", image.display()), error)
-            .hint("check the path: `pimg build` prints it")
-    };
-    let file = File::open(image).map_err(unreadable)?;
-    let task = context.reporter.begin("digesting the file", file.metadata().ok().map(|data| data.len()));
-    let mut reader = HashingReader::new(file);
+    let device = FileDevice::open(image)?;
+    let unreadable =
+        |error| Failure::caused_by(Class::Host, format!("cannot read `{}`", image.display()), error);
+    let task = context.reporter.begin("digesting the file", Some(device.len()));
+    let mut reader = HashingReader::new(device.file());
     let mut buffer = vec![0; 1 << 20];
     loop {
         context.check_interrupt()?;
@@ -77,7 +76,11 @@ fn digest(image: &Path, context: &Context<'_>) -> Result<Check, Failure> {
     Ok(if got == expected {
         passed(NAME, vec![format!("sha256 {got}")])
     } else {
-        failed(NAME, Class::Trust, vec![format!("expected sha256 {expected}"), format!("got      sha256 {got}")])
+        failed(
+            NAME,
+            Class::Trust,
+            vec![format!("expected sha256 {expected}"), format!("got      sha256 {got}")],
+        )
     })
 }
 
@@ -99,7 +102,11 @@ fn root(image: &BaseImage) -> Check {
 }
 
 /// Compares the image with the manifest beside it, and returns the paths that it says were changed.
-fn changes_of_manifest(path: &Path, image: &BaseImage, checks: &mut Vec<Check>) -> Result<Vec<String>, Failure> {
+fn changes_of_manifest(
+    path: &Path,
+    image: &BaseImage,
+    checks: &mut Vec<Check>,
+) -> Result<Vec<String>, Failure> {
     const NAME: &str = "manifest";
     let manifest_path = path.with_file_name("manifest.json");
     let Some(text) = files::read_optional(&manifest_path, LONGEST_TEXT)? else {
@@ -130,7 +137,10 @@ fn packages(image: &BaseImage, changed: &[String], context: &Context<'_>) -> Res
         Err(SweepError::Corrupt(mut found)) => {
             found.retain(|mismatch| !changed.contains(&mismatch.path));
             Ok(if found.is_empty() {
-                passed(NAME, vec!["all as dpkg installed them, but for those that the build changed".to_owned()])
+                passed(
+                    NAME,
+                    vec!["all as dpkg installed them, but for those that the build changed".to_owned()],
+                )
             } else {
                 failed(NAME, Class::Base, vec![SweepError::Corrupt(found).to_string()])
             })

@@ -68,9 +68,16 @@ mod tests {
 
     #[test]
     fn reads_what_the_node_will_say() {
-        let interfaces = "auto lo\niface lo inet loopback\nauto vmbr0\n\taddress 10.0.0.5/24\n\taddress 10.9.9.9/24\n";
+        let interfaces =
+            "auto lo\niface lo inet loopback\nauto vmbr0\n\taddress 10.0.0.5/24\n\taddress 10.9.9.9/24\n";
         assert_eq!(address(interfaces).as_deref(), Some("10.0.0.5"));
-        assert_eq!(first_user("root:x:0:0::/root:/bin/sh\nada:x:1000:1000::/:/bin/sh\n").as_deref(), Some("ada"));
-        assert_eq!(assigned("ID=debian\nPRETTY_NAME=\"Debian 13\"\n", "PRETTY_NAME").as_deref(), Some("Debian 13"));
+        assert_eq!(
+            first_user("root:x:0:0::/root:/bin/sh\nada:x:1000:1000::/:/bin/sh\n").as_deref(),
+            Some("ada")
+        );
+        assert_eq!(
+            assigned("ID=debian\nPRETTY_NAME=\"Debian 13\"\n", "PRETTY_NAME").as_deref(),
+            Some("Debian 13")
+        );
     }
 }

@@ -36,7 +36,9 @@ impl BaseFiles for Overlaid<'_> {
     fn read(&self, partition: Partition, path: &GuestPath) -> Result<Option<Vec<u8>>, BaseReadError> {
         match self.change(partition, path).map(|change| &change.action) {
             Some(Action::PutFile { content: Content::Bytes(bytes), .. }) => Ok(Some(bytes.to_vec())),
-            Some(Action::PutFile { content: Content::Secret(secret), .. }) => Ok(Some(secret.expose().to_vec())),
+            Some(Action::PutFile { content: Content::Secret(secret), .. }) => {
+                Ok(Some(secret.expose().to_vec()))
+            }
             // too large to be a text that a rule reads
             Some(Action::PutFile { .. } | Action::MakeDir { .. } | Action::Remove) => Ok(None),
             Some(Action::Symlink { target }) => match linked(path, target) {

@@ -66,8 +66,8 @@ impl Fault for BaseError {
             Self::Table(_) | Self::NotRaspberryPiOs(_) => {
                 "the base is to be a Raspberry Pi OS Lite image for arm64"
             }
-            Self::Boot { source, .. } if matches!(source, fat::Error::Unsupported(_)) => UNSUPPORTED,
-            Self::Root { source, .. } if matches!(source, ext4::Error::Unsupported(_)) => UNSUPPORTED,
+            Self::Boot { source: fat::Error::Unsupported(_), .. } => UNSUPPORTED,
+            Self::Root { source: ext4::Error::Unsupported(_), .. } => UNSUPPORTED,
             Self::Boot { .. } | Self::Root { .. } => {
                 "get the image again and compare its digest with the publisher's"
             }

@@ -49,7 +49,8 @@ pub fn list(base: &Digests, changes: &[Change], volatile: impl Fn(&str) -> bool)
         }
     }
     digests.retain(|path, _| !volatile(path));
-    let action = Action::PutFile { content: Content::bytes(to_text(&digests)), ownership: Ownership::root(0o644) };
+    let action =
+        Action::PutFile { content: Content::bytes(to_text(&digests)), ownership: Ownership::root(0o644) };
     let path = GuestPath::new(LIST).expect("the list's path is valid");
     Change::root(path, action, Origin::Rule { rule: "a node can check its card" })
 }
@@ -70,7 +71,9 @@ pub fn to_text(digests: &Digests) -> String {
 
 /// Reads what [`to_text`] writes. `None` where a line is of another form.
 pub fn parse(text: &str) -> Option<Digests> {
-    text.lines().map(|line| line.split_once("  ").map(|(digest, path)| (path.to_owned(), digest.to_owned()))).collect()
+    text.lines()
+        .map(|line| line.split_once("  ").map(|(digest, path)| (path.to_owned(), digest.to_owned())))
+        .collect()
 }
 
 #[cfg(test)]

@@ -82,7 +82,8 @@ fn describe(found: &[Mismatch]) -> String {
         Some(_) => format!("\n  and {} more", found.len() - NAMED),
         None => String::new(),
     };
-    let files = if found.len() == 1 { "1 packaged file is" } else { &format!("{} packaged files are", found.len()) };
+    let files =
+        if found.len() == 1 { "1 packaged file is" } else { &format!("{} packaged files are", found.len()) };
     format!("{files} not what dpkg installed{}{more}", named.collect::<String>())
 }
 
@@ -154,7 +155,8 @@ fn expected_files(base: &BaseImage) -> Result<BTreeMap<String, Expected>, SweepE
         let path = path.to_owned();
         move |source| SweepError::Database { path, source }
     };
-    let packages = status::packages(&read(base, "/var/lib/dpkg/status")?).map_err(damaged("/var/lib/dpkg/status"))?;
+    let packages =
+        status::packages(&read(base, "/var/lib/dpkg/status")?).map_err(damaged("/var/lib/dpkg/status"))?;
     let diversions = Diversions::parse(&read(base, "/var/lib/dpkg/diversions")?)
         .map_err(damaged("/var/lib/dpkg/diversions"))?;
     let mut expected = BTreeMap::new();

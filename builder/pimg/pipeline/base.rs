@@ -9,6 +9,7 @@ use pimg_fetch::digest::Sha256Digest;
 use pimg_fetch::{BaseFetcher, Cache, Client, Limits, Patience, Pins, Source, VerifiedBase};
 
 use crate::command::Context;
+use crate::command::watch::WatchReporter;
 use crate::failure::Failure;
 use crate::host::cache::CacheDir;
 use crate::host::device::FileDevice;
@@ -20,7 +21,6 @@ use crate::image::manifest::BaseEntry;
 use crate::image::sweep::sweep;
 use crate::lock::lockfile::Lockfile;
 use crate::profile::host::BaseSpec;
-use crate::command::watch::WatchReporter;
 
 /// Longest list of digests that is read back, in bytes.
 const LONGEST_LIST: u64 = 256 << 20;
@@ -94,7 +94,8 @@ fn fetch(
         _ => None,
     };
     let watch = WatchReporter::new(context.reporter);
-    let fetcher = BaseFetcher { cache: &cache, client: client.as_ref(), limits: Limits::default(), watch: &watch };
+    let fetcher =
+        BaseFetcher { cache: &cache, client: client.as_ref(), limits: Limits::default(), watch: &watch };
     let pin = |digest: &Option<String>| digest.as_ref().and_then(|digest| digest.parse().ok());
     let pins = Pins { published: pin(&spec.sha256), raw: pin(&spec.raw_sha256) };
     Ok(fetcher.fetch(&source, pins)?)

@@ -30,13 +30,19 @@ impl Fault for fetch::Error {
             E::UnknownSource { .. } => "give a path, or a URL that begins with `https:` or `file:`",
             E::Unpinned { .. } => "use `https:`, or pin `base.sha256` in the profile",
             E::Offline { .. } => "run once without `--offline`, or give the image with `--base FILE`",
-            E::Network { .. } | E::Status { .. } | E::Redirect { .. } | E::Protocol { .. } | E::Changing { .. } => {
+            E::Network { .. }
+            | E::Status { .. }
+            | E::Redirect { .. }
+            | E::Protocol { .. }
+            | E::Changing { .. } => {
                 "try again later: what was received is kept; or give the image with `--base FILE`"
             }
             E::WebPage { .. } => "open the address in a browser, log in to the network, and try again",
             E::NotAnImage { .. } => "the base is to be an image: .img, .img.xz, .img.zst, .img.gz or .zip",
             E::TooLarge { .. } => "check that the file is a Raspberry Pi OS Lite image",
-            E::Truncated { .. } | E::Decode { .. } => "get the image again and compare its digest with the publisher's",
+            E::Truncated { .. } | E::Decode { .. } => {
+                "get the image again and compare its digest with the publisher's"
+            }
             E::DigestMismatch { .. } => {
                 "get the image again; to accept another one, change `base.sha256` and `base.raw_sha256` in its profile"
             }
@@ -53,7 +59,9 @@ impl Fault for fetch::Error {
 impl Fault for guest::Error {
     fn class(&self) -> Class {
         match self {
-            Self::Base(_) | Self::Missing { .. } | Self::Malformed { .. } | Self::TooLong { .. } => Class::Base,
+            Self::Base(_) | Self::Missing { .. } | Self::Malformed { .. } | Self::TooLong { .. } => {
+                Class::Base
+            }
             Self::Value { .. } | Self::Unit { .. } | Self::Path(_) => Class::Profile,
             Self::Key { .. } => Class::Internal,
         }
@@ -83,8 +91,12 @@ impl Fault for ApplyError {
 
     fn hints(&self) -> Vec<String> {
         let hint = match self {
-            Self::Root { source: ext4::Error::NoSpace(_), .. } => "raise `image.size` or `image.free` in the profile",
-            Self::Boot { source: fat::Error::NoSpace(_), .. } => "put large files into `rootfs/` of the overlay",
+            Self::Root { source: ext4::Error::NoSpace(_), .. } => {
+                "raise `image.size` or `image.free` in the profile"
+            }
+            Self::Boot { source: fat::Error::NoSpace(_), .. } => {
+                "put large files into `rootfs/` of the overlay"
+            }
             Self::NotOnFat { .. } => "links and owners belong into `rootfs/` of the overlay",
             Self::HostFileChanged { .. } => "try again when nobody writes to the file",
             _ => return Vec::new(),
@@ -109,9 +121,10 @@ fn class_of_ext4(error: &ext4::Error) -> Class {
 fn class_of_fat(error: &fat::Error) -> Class {
     match error {
         fat::Error::Io(_) => Class::Host,
-        fat::Error::NotFat(_) | fat::Error::Unsupported(_) | fat::Error::Corrupt(_) | fat::Error::NotClean => {
-            Class::Base
-        }
+        fat::Error::NotFat(_)
+        | fat::Error::Unsupported(_)
+        | fat::Error::Corrupt(_)
+        | fat::Error::NotClean => Class::Base,
         _ => Class::Profile,
     }
 }

@@ -11,6 +11,7 @@ use crate::failure::{Class, Failure};
 use crate::guest::base_files::{BaseFiles, EntryKind};
 use crate::guest::overlaid::Overlaid;
 use crate::guest::{self, Inputs, units};
+use crate::host::files;
 use crate::image::digests;
 use crate::image::size::{BaseSizes, image_length};
 use crate::overlay::{self, Rendered, UnitRequest};
@@ -19,6 +20,9 @@ use crate::plan::merge::merge;
 use crate::plan::path::GuestPath;
 use crate::plan::resolve::follow_parents;
 use crate::profile::host::HostSpec;
+
+/// Longest keyring, in bytes.
+const LONGEST_KEYRING: u64 = 1 << 20;
 
 /// Everything that a host's image will be.
 pub struct PlannedHost {
@@ -65,7 +69,8 @@ pub fn plan_host(
     let mut changes = merged(changes, base)?;
     changes.push(digests::list(&base.digests, &changes, is_volatile));
     let image_length = image_length(sizes(base), &changes, &host.image)?;
-    let epoch = i64::try_from(epoch).map_err(|_| Failure::new(Class::Usage, "the build's time is out of range"))?;
+    let epoch =
+        i64::try_from(epoch).map_err(|_| Failure::new(Class::Usage, "the build's time is out of range"))?;
     Ok(PlannedHost { changes, image_length, epoch })
 }
 
@@ -102,8 +107,9 @@ fn merged(changes: Vec<Change>, base: &CheckedBase) -> Result<Vec<Change>, Failu
     };
     let resolved = changes.into_iter().map(|mut change| {
         if change.partition == Partition::Root {
-            change.path = follow_parents(&change.path, link_at)
-                .map_err(|error| Failure::caused_by(Class::Profile, "a path of the plan leads nowhere", error))?;
+            change.path = follow_parents(&change.path, link_at).map_err(|error| {
+                Failure::caused_by(Class::Profile, "a path of the plan leads nowhere", error)
+            })?;
         }
         Ok(change)
     });
@@ -170,9 +176,7 @@ fn check_keyrings(rendered: &Rendered) -> Result<(), Failure> {
     for source in &rendered.apt.sources {
         let Some(keyring) = &source.keyring else { continue };
         let (Some(file), false) = (&keyring.file, keyring.fingerprints.is_empty()) else { continue };
-        let bytes = std::fs::read(file).map_err(|error| {
-            Failure::caused_by(Class::Host, format!("cannot read `{}`", file.display()), error)
-        })?;
+        let Some(bytes) = files::read_optional(file, LONGEST_KEYRING)? else { continue };
         let found = Keyring::parse(&file.display().to_string(), &bytes)?;
         for fingerprint in &keyring.fingerprints {
             let fingerprint = fingerprint.parse::<Fingerprint>().map_err(|why| {
