@@ -15,6 +15,7 @@ mod extent;
 pub mod features;
 mod fields;
 mod file;
+mod geometry;
 pub mod group_desc;
 mod grow;
 pub mod inode;

@@ -9,7 +9,7 @@ use ext4_support::kernel::Mount;
 use ext4_support::op::{Op, groups, plain};
 use ext4_support::{CLOCK, image};
 use pimg_disk::block::{BlockRead, BlockWrite, MemoryDevice};
-use pimg_disk::ext4::{Attributes, Editor, Error, NodeKind, Timestamp};
+use pimg_disk::ext4::{Attributes, Editor, Error, NodeKind, Reader, Timestamp};
 
 const MIB: u64 = 1 << 20;
 
@@ -141,6 +141,42 @@ fn device_numbers_beyond_a_byte_survive() {
 }
 
 #[test]
+fn every_time_that_is_not_given_is_the_clock() {
+    let Some(image) = Image::make(FEATURE_SETS[0].1, 64 * MIB) else { return };
+    let mut editor = open(&image);
+    editor.create_file("/boot/new", &plain(0o644), &mut &b"new"[..], 3).expect("a file");
+    editor.rename("/etc/default/locale", "/etc/locale").expect("a new name");
+    editor.hard_link("/usr/bin/sudo", "/usr/bin/su").expect("a second name");
+    editor.remove("/etc/hostname.link").expect("one name less");
+    editor.chmod("/usr/lib", 0o711).expect("permissions");
+    editor.chown("/home/pi/slow", 1, 2).expect("an owner");
+    editor.set_xattr("/var", "user.x", b"1").expect("an attribute");
+    editor.append("/usr/lib/large", b"more").expect("more");
+    editor.finish().expect("finishes");
+    let clock = Timestamp::at(CLOCK);
+    let changed =
+        ["/boot/new", "/etc/locale", "/usr/bin/su", "/etc/hostname", "/usr/lib", "/home/pi/slow", "/var"];
+    let (mut met, reader) = (0, Reader::open(image.device()).expect("opens"));
+    let walked = reader.walk::<Error>(|path, inode| {
+        let path = String::from_utf8_lossy(path);
+        if changed.contains(&&*path) || path == "/usr/lib/large" {
+            met += 1;
+            assert_eq!(inode.ctime, clock, "{path}");
+        }
+        if ["/boot", "/etc", "/etc/default", "/usr/bin", "/usr/lib/large"].contains(&&*path) {
+            met += 1;
+            assert_eq!((inode.mtime, inode.ctime), (clock, clock), "{path}");
+        }
+        if path == "/boot/new" {
+            assert_eq!((inode.atime, inode.crtime, inode.mtime), (clock, clock, plain(0).mtime));
+        }
+        Ok(())
+    });
+    walked.expect("a tree");
+    assert_eq!(met, 13);
+}
+
+#[test]
 fn a_hash_tree_takes_thousands_of_names() {
     let Some(image) = Image::make(FEATURE_SETS[0].1, 64 * MIB) else { return };
     let path = |number| format!("/var/lib/dpkg/info/{:x}-{}", number * 7919 % 3000, "long".repeat(10));
@@ -206,24 +242,31 @@ fn a_full_file_system_stays_clean_and_takes_files_again_after_a_removal() {
         let whole = 64 * MIB;
         let result = editor.create_file("/big", &plain(0o644), &mut std::io::repeat(7), whole);
         assert!(matches!(result, Err(Error::NoSpace(_))), "{name}: {result:?}");
-        let mut made = 0;
-        loop {
-            match editor.create_file(
-                format!("/fill-{made}"),
-                &plain(0o644),
-                &mut &noise(1, 100_000)[..],
-                100_000,
-            ) {
-                Ok(()) => made += 1,
-                Err(Error::NoSpace(_)) => break,
-                Err(other) => panic!("{name}: {other}"),
-            }
-        }
-        assert!(made > 50, "{name}: room for {made}");
+        let full = |what: &str, error: Option<Error>| match error {
+            Some(Error::NoSpace(_)) => {}
+            other => panic!("{name}: {what}: expected no space, got {other:?}"),
+        };
+        let bytes = noise(1, 4_000_000);
+        let fill = |editor: &mut Editor, path: String, len: usize| {
+            editor.create_file(path, &plain(0o644), &mut &bytes[..len], len as u64)
+        };
+        let files =
+            (0..500).take_while(|number| fill(&mut editor, format!("/fill-{number}"), 100_000).is_ok());
+        assert!((50..500).contains(&files.count()), "{name}");
+        full("a file", fill(&mut editor, "/over".to_owned(), 1_000_000).err());
+        full(
+            "directories",
+            (0..2000).find_map(|number| editor.mkdir(format!("/dev/{number}"), &plain(0o755)).err()),
+        );
+        editor.finish().expect("finishes");
+        // a session that finds every group full must notice what it frees itself
+        let mut editor = open(&image);
+        full(
+            "links",
+            (0..9).find_map(|n| editor.symlink(format!("/slow{n}"), "t".repeat(200), &plain(0o777)).err()),
+        );
         editor.remove_all("/usr/lib").expect("room is made");
-        editor
-            .create_file("/after", &plain(0o644), &mut &noise(1, 4_000_000)[..], 4_000_000)
-            .expect("fits again");
+        fill(&mut editor, "/after".to_owned(), 4_000_000).expect("fits again");
         editor.finish().expect("finishes");
         image.judge(name);
         assert!(image.debugfs("stat /after").contains("Size: 4000000"), "{name}");
