@@ -145,6 +145,7 @@ mod tests {
     use super::*;
     use crate::ext4::fields::{put16, put32};
     use crate::ext4::superblock::tests::raw_superblock;
+    use proptest::prelude::*;
 
     fn root(depth: u16, entries: &[(u32, u16, u32)]) -> [u8; 60] {
         let mut bytes = [0; 60];
@@ -188,6 +189,23 @@ mod tests {
         ];
         for (bytes, expected) in table {
             assert_eq!(parse(&bytes), Err(expected.to_owned()));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_give_a_node_or_an_error(
+            mut bytes in proptest::collection::vec(any::<u8>(), 60),
+            entries in 0_u16..5,
+            depth in 0_u16..7,
+        ) {
+            put16(&mut bytes, 0, MAGIC);
+            put16(&mut bytes, 2, entries);
+            put16(&mut bytes, 4, 4);
+            put16(&mut bytes, 6, depth);
+            if let Ok(Node::Leaf(extents)) = parse(&bytes) {
+                prop_assert!(extents.iter().all(|extent| extent.start + u64::from(extent.length) <= 40_000));
+            }
         }
     }
 }

@@ -260,7 +260,7 @@ pub fn inode_checksum(superblock: &Superblock, ino: u32, raw: &[u8]) -> Option<(
     seed.value().map(halves16).map(|(low, high)| (low, Some(high)))
 }
 
-fn verify_checksum(superblock: &Superblock, ino: u32, raw: &[u8]) -> Result<(), Error> {
+pub(super) fn verify_checksum(superblock: &Superblock, ino: u32, raw: &[u8]) -> Result<(), Error> {
     let Some((low, high)) = inode_checksum(superblock, ino, raw) else { return Ok(()) };
     let stored = (le16(raw, 0x7c), has_checksum_high(raw).then(|| le16(raw, 0x82)));
     // an inode that was never written is all zero and has no checksum
@@ -288,6 +288,7 @@ mod tests {
     use super::*;
     use crate::ext4::fields::{put16, put32};
     use crate::ext4::superblock::tests::raw_superblock;
+    use proptest::prelude::*;
 
     fn superblock() -> Superblock {
         Superblock::parse(&raw_superblock()).expect("a good superblock")
@@ -339,5 +340,22 @@ mod tests {
         }
         assert!(Inode::parse(&superblock(), 13, &raw).is_err(), "an inode in the place of another");
         assert!(Inode::parse(&superblock(), 13, &[0; 256]).is_ok(), "an inode that was never written");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_give_an_inode_or_an_error(mut raw in proptest::collection::vec(any::<u8>(), 256), extra in 0_u16..200) {
+            put16(&mut raw, 0x80, extra);
+            let (low, high) = inode_checksum(&superblock(), 12, &raw).expect("a file system with checksums");
+            put16(&mut raw, 0x7c, low);
+            if let Some(high) = high {
+                put16(&mut raw, 0x82, high);
+            }
+            if let Ok(inode) = Inode::parse(&superblock(), 12, &raw) {
+                let _ = (inode.kind(), inode.device(), inode.is_fast_symlink(&superblock()));
+            } else {
+                prop_assert!(extra > 128 || extra % 4 != 0);
+            }
+        }
     }
 }

@@ -13,6 +13,7 @@ mod extent;
 pub mod features;
 mod fields;
 mod file;
+mod geometry;
 pub mod group_desc;
 pub mod inode;
 mod journal;
