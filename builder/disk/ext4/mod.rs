@@ -1,4 +1,5 @@
 //! ext4: reading, checking, growing and editing in place.
+
 mod adapter;
 pub mod bitmap;
 mod block_map;
@@ -16,6 +17,7 @@ mod fields;
 mod file;
 mod geometry;
 pub mod group_desc;
+mod grow;
 pub mod inode;
 mod journal;
 mod raw_inode;
@@ -30,6 +32,7 @@ pub use editor::{Attributes, Editor, NodeKind};
 pub use error::Error;
 pub use extent::Extent;
 pub use file::File;
+pub use grow::grow;
 pub use inode::{Inode, Kind, Timestamp};
 pub use reader::Reader;
 pub use superblock::{SUPERBLOCK_LEN, Superblock};
