@@ -78,7 +78,9 @@ impl GuestPath {
 
     /// Whether `self` is `other` or lies below it.
     pub fn is_within(&self, other: &Self) -> bool {
-        other.0 == "/" || self.0 == other.0 || self.0.strip_prefix(&other.0).is_some_and(|r| r.starts_with('/'))
+        other.0 == "/"
+            || self.0 == other.0
+            || self.0.strip_prefix(&other.0).is_some_and(|r| r.starts_with('/'))
     }
 }
 
@@ -116,6 +118,8 @@ mod tests {
         assert_eq!(path.parent().expect("has one").as_str(), "/etc/ssh");
         assert_eq!(GuestPath::new("/etc").expect("valid").parent().expect("has one").as_str(), "/");
         assert!(path.is_within(&GuestPath::new("/etc").expect("valid")));
-        assert!(!GuestPath::new("/etcetera").expect("valid").is_within(&GuestPath::new("/etc").expect("valid")));
+        assert!(
+            !GuestPath::new("/etcetera").expect("valid").is_within(&GuestPath::new("/etc").expect("valid"))
+        );
     }
 }

@@ -79,7 +79,8 @@ impl UserName {
             return Err(InvalidValue("a user name has 1 to 32 characters".to_owned()));
         }
         if !text.starts_with(first) || !text.chars().all(rest) {
-            let rule = "a user name starts with a lower-case letter or `_`, then letters, digits, `_` and `-`";
+            let rule =
+                "a user name starts with a lower-case letter or `_`, then letters, digits, `_` and `-`";
             return Err(InvalidValue(rule.to_owned()));
         }
         Ok(Self(text.to_owned()))
@@ -92,7 +93,8 @@ impl UserName {
 }
 
 fn address_and_prefix(text: &str) -> Result<(Ipv4Addr, u8), InvalidValue> {
-    let shape = || InvalidValue("is not an address with a prefix length, such as `10.10.80.50/24`".to_owned());
+    let shape =
+        || InvalidValue("is not an address with a prefix length, such as `10.10.80.50/24`".to_owned());
     let (address, prefix) = text.split_once('/').ok_or_else(shape)?;
     let prefix: u8 = prefix.parse().map_err(|_| shape())?;
     if prefix > 32 {
@@ -132,7 +134,9 @@ impl Ipv4Network {
         let network = Self { address, prefix };
         let first = Ipv4Addr::from(u32::from(address) & netmask(prefix));
         if first != address {
-            return Err(InvalidValue(format!("is an address inside a network; the network is `{first}/{prefix}`")));
+            return Err(InvalidValue(format!(
+                "is an address inside a network; the network is `{first}/{prefix}`"
+            )));
         }
         Ok(network)
     }
