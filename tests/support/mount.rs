@@ -17,15 +17,15 @@ pub(crate) struct Mount {
 impl Mount {
     /// Mounts the file system at `offset` bytes of `image`; `None` where only root may.
     pub(crate) fn read_only(image: &Path, offset: u64) -> Option<Self> {
-        if super::run("id", &["-u"]).trim() != "0" {
-            super::skip("mounting needs root");
+        if crate::support::run("id", &["-u"]).trim() != "0" {
+            crate::support::skip("mounting needs root");
             return None;
         }
         let dir = tempfile::tempdir().expect("a mount point");
         // noload: a journal that wants replaying must show as an error, not be mended
         let options = format!("loop,ro,noload,offset={offset}");
         let (image, target) = (image.to_str().expect("UTF-8"), dir.path().to_str().expect("UTF-8"));
-        super::run("mount", &["-t", "ext4", "-o", &options, image, target]);
+        crate::support::run("mount", &["-t", "ext4", "-o", &options, image, target]);
         Some(Self { dir })
     }
 
@@ -54,8 +54,10 @@ impl Mount {
 
     fn extended_attributes(&self) -> BTreeMap<String, String> {
         let root = self.dir.path().to_str().expect("UTF-8");
-        let told =
-            super::run("getfattr", &["-R", "-h", "-d", "-m", "-", "-e", "hex", "--absolute-names", root]);
+        let told = crate::support::run(
+            "getfattr",
+            &["-R", "-h", "-d", "-m", "-", "-e", "hex", "--absolute-names", root],
+        );
         let mut attributes = BTreeMap::new();
         for block in told.split("\n\n").filter(|block| !block.trim().is_empty()) {
             let (name, rest) = block.trim().split_once('\n').expect("a name and its attributes");

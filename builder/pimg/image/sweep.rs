@@ -3,7 +3,7 @@
 //! A flipped block in a program is found here and named with its package, before it becomes a node that fails in
 //! a way nobody can explain. The sweep reads the whole base, so its result is kept by the base's digest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use md5::{Digest as _, Md5};
 use pimg_deb::diversions::Diversions;
@@ -62,6 +62,9 @@ pub enum SweepError {
         #[source]
         source: ext4::Error,
     },
+    /// The directories of the base are damaged.
+    #[error("cannot walk the base image")]
+    Tree(#[source] ext4::Error),
     /// Files are not what their packages brought.
     #[error("the base image is corrupt: {}", describe(.0))]
     Corrupt(Vec<Mismatch>),
@@ -121,6 +124,7 @@ struct Expected {
 /// Everything that is not what its package brought.
 pub fn sweep(base: &BaseImage, reporter: &dyn Reporter) -> Result<Sweep, SweepError> {
     let expected = expected_files(base)?;
+    let files = regular_files(base).map_err(SweepError::Tree)?;
     let task = reporter.begin("comparing packaged files", Some(base.root().superblock().used_bytes()));
     let mut swept = Sweep::default();
     let mut mismatches = Vec::new();
@@ -128,7 +132,7 @@ pub fn sweep(base: &BaseImage, reporter: &dyn Reporter) -> Result<Sweep, SweepEr
         if reporter.interrupted() {
             return Err(SweepError::Interrupted);
         }
-        let found = digests_of(base, path).map_err(|source| SweepError::Unreadable {
+        let found = digests_of(base, path, &files).map_err(|source| SweepError::Unreadable {
             path: path.clone(),
             package: expected.package.clone(),
             source,
@@ -190,17 +194,38 @@ struct FileDigests {
     sha256: String,
 }
 
-fn digests_of(base: &BaseImage, path: &str) -> Result<Option<FileDigests>, ext4::Error> {
-    // parents may be links (/lib); a packaged file that became one itself is looked through as dpkg does
-    let inode = match base.root().lookup(path.as_bytes(), true) {
-        Ok(inode) => inode,
-        Err(ext4::Error::NotFound { .. } | ext4::Error::Conflict { .. }) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    if inode.kind()? != Kind::Regular {
-        return Ok(None);
+/// The inodes of all regular files by path: one walk costs less than a lookup for every file.
+fn regular_files(base: &BaseImage) -> Result<HashMap<Vec<u8>, u32>, ext4::Error> {
+    let mut files = HashMap::new();
+    base.root().walk(|path, inode| {
+        if inode.kind()? == Kind::Regular {
+            files.insert(path.to_vec(), inode.ino);
+        }
+        Ok::<_, ext4::Error>(())
+    })?;
+    Ok(files)
+}
+
+/// The inode of a packaged file. Where a parent is a link (`/lib`), or the file became one, it is followed as dpkg
+/// does.
+fn inode_of(base: &BaseImage, path: &str, files: &HashMap<Vec<u8>, u32>) -> Result<Option<u32>, ext4::Error> {
+    if let Some(ino) = files.get(path.as_bytes()) {
+        return Ok(Some(*ino));
     }
-    let file = base.root().file(inode.ino)?;
+    match base.root().lookup(path.as_bytes(), true) {
+        Ok(inode) if inode.kind()? == Kind::Regular => Ok(Some(inode.ino)),
+        Ok(_) | Err(ext4::Error::NotFound { .. } | ext4::Error::Conflict { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn digests_of(
+    base: &BaseImage,
+    path: &str,
+    files: &HashMap<Vec<u8>, u32>,
+) -> Result<Option<FileDigests>, ext4::Error> {
+    let Some(ino) = inode_of(base, path, files)? else { return Ok(None) };
+    let file = base.root().file(ino)?;
     let (mut md5, mut sha256) = (Md5::new(), Sha256::new());
     let mut buffer = vec![0; PIECE.min(usize::try_from(file.len()).unwrap_or(PIECE))];
     let mut offset = 0;
