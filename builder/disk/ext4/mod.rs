@@ -1,5 +1,6 @@
 //! ext4: reading, checking, growing and editing in place.
 
+mod adapter;
 pub mod bitmap;
 mod block_map;
 mod check;
@@ -8,6 +9,7 @@ mod dir_entry;
 mod dir_hash;
 mod dir_htree;
 mod directory;
+mod editor;
 mod error;
 mod extent;
 pub mod features;
@@ -17,6 +19,7 @@ mod geometry;
 pub mod group_desc;
 pub mod inode;
 mod journal;
+mod raw_inode;
 mod reader;
 mod superblock;
 mod walk;
@@ -24,6 +27,7 @@ mod xattr;
 
 pub use check::{Summary, check};
 pub use directory::DirEntry;
+pub use editor::{Attributes, Editor, NodeKind};
 pub use error::Error;
 pub use extent::Extent;
 pub use file::File;
