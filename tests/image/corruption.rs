@@ -78,7 +78,7 @@ fn an_unknown_feature_and_a_dirty_journal_are_unsupported_and_not_called_corrupt
         return;
     }
     let project = Project::new();
-    for (feature, word) in [("needs_recovery", "journal"), ("FEATURE_I31", "FEATURE_I31")] {
+    for (feature, word) in [("needs_recovery", "journal"), ("FEATURE_I31", "incompat 0x80000000")] {
         let image = private_copy(&project, &base);
         let (_, root) = partitions(&image);
         let device = format!("{}?offset={}", image.display(), root.start);
