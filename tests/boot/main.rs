@@ -1,5 +1,6 @@
 //! The built image boots: a real arm64 kernel and systemd, under emulation, say what became of the profile.
 #![expect(clippy::disallowed_methods, reason = "tests run QEMU and OpenSSH")]
+#![expect(clippy::print_stdout, reason = "how long a boot took is worth a line")]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -21,6 +21,9 @@ fn an_ordinary_user_builds_without_mount_loop_device_or_subprocess() {
     }
     let project = Project::new();
     let trace = project.join("trace");
+    // the cache of another user may be closed to nobody
+    let own_base = project.join("base.img.xz");
+    fs::copy(&base, &own_base).expect("copying the base");
     let is_root = support::run("id", &["-u"]).trim() == "0";
     let mut command = if is_root { as_nobody(&project) } else { Command::new("strace") };
     command.args([
@@ -31,7 +34,7 @@ fn an_ordinary_user_builds_without_mount_loop_device_or_subprocess() {
     ]);
     command.arg("-o").arg(&trace).arg(env!("CARGO_BIN_EXE_pimg"));
     command.args(["build", "--profile", "k8sctl-pi5l", "--format", "raw", "--ssh-key", "test.pub", "--base"]);
-    command.arg(&base).current_dir(project.path()).env("PIMG_CACHE", project.join("cache"));
+    command.arg(&own_base).current_dir(project.path()).env("PIMG_CACHE", project.join("cache"));
     command.env("HOME", project.path()).stdin(Stdio::null());
     let output = command.output().expect("running strace");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -52,34 +55,6 @@ fn as_nobody(project: &Project) -> Command {
     let ids = [format!("--reuid={NOBODY}"), format!("--regid={NOBODY}")];
     command.args(ids).args(["--clear-groups", "--no-new-privs", "strace"]);
     command
-}
-
-#[test]
-fn a_build_stays_under_300_mib_of_memory() {
-    let Some(base) = support::base_image("pios") else { return };
-    for format in ["zst", "xz"] {
-        let project = Project::new();
-        let base = base.to_str().expect("UTF-8");
-        let profile = ["build", "--profile", "k8sctl-pi5l", "--base", base, "--format", format];
-        let mut command = project.pimg(&[&profile[..], &["--ssh-key", "test.pub"]].concat());
-        command.env("PIMG_CACHE", project.join("cache")).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut child = command.spawn().expect("starting pimg");
-        let mut peak = 0;
-        while child.try_wait().expect("asking for pimg").is_none() {
-            peak = peak.max(peak_memory_kib(child.id()).unwrap_or(0));
-            sleep(Duration::from_millis(20));
-        }
-        assert!(child.wait().expect("waiting").success());
-        assert!(peak > 0 && peak < 300 << 10, "{format}: {peak} KiB");
-        println!("{format}: at most {peak} KiB of memory");
-    }
-}
-
-/// `VmHWM` of a process.
-fn peak_memory_kib(process: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    line.split_whitespace().nth(1)?.parse().ok()
 }
 
 #[test]

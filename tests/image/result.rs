@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::process::{Child, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -104,28 +107,24 @@ fn expect_entry(change: &Value, entry: Option<&Entry>, what: &str) {
 #[test]
 fn the_same_inputs_give_the_same_bytes() {
     let Some(base) = support::base_image("pios") else { return };
-    let first = Project::new();
-    let second = Project::new();
+    let (first, second) = (Project::new(), Project::new());
+    let built = |project: &Project| {
+        let base = base.to_str().expect("UTF-8");
+        let arguments = ["build", "--profile", "k8sctl-pi5l", "--base", base, "--ssh-key", "test.pub"];
+        let output = project.pimg_ok(&arguments);
+        let printed = String::from_utf8(output.stdout).expect("UTF-8");
+        project.join(printed.lines().next().expect("the image's path"))
+    };
+    let image = built(&first);
     fs::create_dir(second.join("secrets")).expect("a directory");
-    for format in ["zst", "xz", "raw"] {
-        let built = |project: &Project| {
-            let base = base.to_str().expect("UTF-8");
-            let profile = ["build", "--profile", "k8sctl-pi5l", "--base", base];
-            let output =
-                project.pimg_ok(&[&profile[..], &["--format", format, "--ssh-key", "test.pub"]].concat());
-            let printed = String::from_utf8(output.stdout).expect("UTF-8");
-            project.join(printed.lines().next().expect("the image's path"))
-        };
-        let image = built(&first);
-        copy_seed(&first, &second);
-        let again = built(&second);
-        assert_eq!(sha256_of(&image), sha256_of(&again), "{format}");
-        let listed = fs::read_to_string(format!("{}.sha256", image.display())).expect("a digest file");
-        let name = image.file_name().expect("a name").to_string_lossy().into_owned();
-        assert_eq!(listed, format!("{}  {name}\n", sha256_of(&image)));
-        let manifest = |path: &Path| fs::read(path.with_file_name("manifest.json")).expect("the manifest");
-        assert_eq!(manifest(&image), manifest(&again), "{format}");
-    }
+    copy_seed(&first, &second);
+    let again = built(&second);
+    assert_eq!(sha256_of(&image), sha256_of(&again));
+    let listed = fs::read_to_string(format!("{}.sha256", image.display())).expect("a digest file");
+    let name = image.file_name().expect("a name").to_string_lossy().into_owned();
+    assert_eq!(listed, format!("{}  {name}\n", sha256_of(&image)));
+    let manifest = |path: &Path| fs::read(path.with_file_name("manifest.json")).expect("the manifest");
+    assert_eq!(manifest(&image), manifest(&again));
 }
 
 fn copy_seed(from: &Project, to: &Project) {
@@ -136,21 +135,43 @@ fn copy_seed(from: &Project, to: &Project) {
 }
 
 #[test]
-fn stock_decoders_read_what_is_published() {
+fn stock_decoders_read_what_a_build_publishes_in_little_memory() {
     if !["zstd", "xz"].iter().all(|judge| have(judge)) {
         return;
     }
     let Some(base) = support::base_image("pios") else { return };
-    let project = Project::new();
-    let raw = sha256_of(&project.build_raw("k8sctl-pi5l", &base));
     for (format, decoder) in [("zst", "zstd"), ("xz", "xz")] {
+        let project = Project::new();
         let base = base.to_str().expect("UTF-8");
         let arguments = ["build", "--profile", "k8sctl-pi5l", "--base", base, "--format", format];
-        let output = project.pimg_ok(&[&arguments[..], &["--ssh-key", "test.pub"]].concat());
-        let image = String::from_utf8(output.stdout).expect("UTF-8");
-        let image = project.join(image.lines().next().expect("the image's path"));
+        let mut command = project.pimg(&[&arguments[..], &["--ssh-key", "test.pub"]].concat());
+        // an empty cache: the base is decoded too
+        command.env("PIMG_CACHE", project.join("cache")).stdout(Stdio::null()).stderr(Stdio::null());
+        let peak = peak_memory_kib(command.spawn().expect("starting pimg"));
+        assert!(peak > 0 && peak < 300 << 10, "{format}: {peak} KiB of memory");
+        println!("{format}: at most {peak} KiB of memory");
+        let image = project.join("out/k8sctl-pi5l").join(format!("k8sctl-pi5l-1.img.{format}"));
+        let manifest = fs::read(image.with_file_name("manifest.json")).expect("the manifest");
+        let manifest: Value = serde_json::from_slice(&manifest).expect("JSON");
         let pipeline = format!("{decoder} -dc '{}' | sha256sum", image.display());
         let digest = support::run("bash", &["-o", "pipefail", "-c", &pipeline]);
-        assert_eq!(digest.split_whitespace().next(), Some(raw.as_str()), "{format}");
+        assert_eq!(digest.split_whitespace().next(), manifest["image"]["raw_sha256"].as_str(), "{format}");
     }
+}
+
+/// Waits for a build and returns the most memory it ever had (`VmHWM`).
+fn peak_memory_kib(mut build: Child) -> u64 {
+    let mut peak = 0;
+    while build.try_wait().expect("asking for pimg").is_none() {
+        peak = peak.max(memory_kib(build.id()).unwrap_or(0));
+        sleep(Duration::from_millis(20));
+    }
+    assert!(build.wait().expect("waiting for pimg").success());
+    peak
+}
+
+fn memory_kib(process: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
 }

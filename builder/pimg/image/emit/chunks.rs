@@ -22,6 +22,9 @@ enum Chunk {
     Data(Arc<Vec<u8>>),
 }
 
+/// Takes the bytes of a chunk, or `None` for a hole, and its length.
+pub(super) type Place<'a> = dyn FnMut(Option<&[u8]>, usize) -> io::Result<()> + 'a;
+
 /// Turns one chunk into bytes that stand on their own in the output.
 pub(super) trait ChunkEncoder: Send {
     /// Encodes a whole chunk.
@@ -59,6 +62,30 @@ pub(super) fn compress<E: ChunkEncoder>(
                 to_digest.send(chunk.clone()).map_err(|_| EmitError::worker())?;
                 lanes[lane_of(turn, lanes.len())].work.send(chunk).map_err(|_| EmitError::worker())?;
             }
+        }
+        drop(to_digest);
+        digest.join().map_err(|_| EmitError::worker())
+    })
+}
+
+/// Passes `image` on chunk by chunk and returns its digest.
+pub(super) fn copy(
+    image: &dyn BlockRead,
+    chunk_len: usize,
+    place: &mut Place<'_>,
+    watch: &Watch<'_>,
+) -> Result<[u8; 32], EmitError> {
+    thread::scope(|scope| {
+        let (to_digest, digest) = digest_thread(scope);
+        for chunk in 0..image.len().div_ceil(chunk_len as u64) {
+            watch.check()?;
+            let chunk = read_chunk(image, chunk * chunk_len as u64, chunk_len)?;
+            to_digest.send(chunk.clone()).map_err(|_| EmitError::worker())?;
+            let length = match &chunk {
+                Chunk::Hole(length) => place(None, *length).map(|()| *length),
+                Chunk::Data(bytes) => place(Some(bytes), bytes.len()).map(|()| bytes.len()),
+            };
+            watch.advance(length.map_err(EmitError::Write)? as u64);
         }
         drop(to_digest);
         digest.join().map_err(|_| EmitError::worker())

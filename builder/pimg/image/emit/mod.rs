@@ -20,6 +20,9 @@ use crate::progress::{Reporter, TaskId};
 const ZSTD_CHUNK: usize = 4 << 20;
 const ZSTD_LEVEL: i32 = 3;
 
+/// Bytes of a raw image that are written at once.
+const RAW_CHUNK: usize = 1 << 20;
+
 /// Raw bytes per xz block: independent blocks are what lets a reader use all its cores.
 const XZ_BLOCK: u64 = 16 << 20;
 /// Dictionary bytes of an xz block. A worker needs about twelve times as much memory.
@@ -166,24 +169,18 @@ fn emit_xz(
 /// Data goes to the file, holes stay holes; the digest sees both.
 fn emit_raw(image: &dyn BlockRead, mut file: File, watch: &Watch<'_>) -> Result<Emitted, EmitError> {
     file.set_len(image.len()).map_err(EmitError::Write)?;
-    let mut reader = HashingReader::new(DeviceReader { image, offset: 0 });
-    let mut buffer = vec![0; 1 << 20];
     let mut offset = 0;
-    loop {
-        watch.check()?;
-        let read = reader.read(&mut buffer).map_err(EmitError::Read)?;
-        if read == 0 {
-            break;
+    let mut place = |chunk: Option<&[u8]>, length: usize| {
+        if let Some(bytes) = chunk {
+            file.seek(SeekFrom::Start(offset))?;
+            file.write_all(bytes)?;
         }
-        if buffer[..read].iter().any(|&byte| byte != 0) {
-            file.seek(SeekFrom::Start(offset)).map_err(EmitError::Write)?;
-            file.write_all(&buffer[..read]).map_err(EmitError::Write)?;
-        }
-        offset += read as u64;
-        watch.advance(read as u64);
-    }
-    let (digest, size) = reader.finish();
-    Ok(Emitted { size, sha256: digest, raw_size: size, raw_sha256: digest })
+        offset += length as u64;
+        Ok(())
+    };
+    let raw = chunks::copy(image, RAW_CHUNK, &mut place, watch)?;
+    let sha256 = Sha256Digest::from_bytes(raw);
+    Ok(Emitted { size: image.len(), sha256, raw_size: image.len(), raw_sha256: sha256 })
 }
 
 /// A device as a stream of bytes from its start.
@@ -199,5 +196,64 @@ impl Read for DeviceReader<'_> {
         self.image.read_at(self.offset, &mut buf[..length])?;
         self.offset += length as u64;
         Ok(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use pimg_disk::block::{BlockRead, BlockWrite, MemoryDevice};
+
+    use super::super::format::ImageFormat;
+    use super::{Watch, XZ_BLOCK, ZSTD_CHUNK, ZstdFrames, chunks, emit, emit_xz};
+    use crate::progress::{Reporter, Silent};
+
+    /// A bit more than two xz blocks: text, a hole, noise that repeats after a while.
+    fn image() -> MemoryDevice {
+        let length = 2 * XZ_BLOCK + 12_345;
+        let device = MemoryDevice::new(vec![0; usize::try_from(length).expect("small")]);
+        let noise: Vec<u8> = (0..3_000_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        device.write_at(1000, &noise).expect("fits");
+        device.write_at(length - 3_000_000, &noise).expect("fits");
+        device
+    }
+
+    #[test]
+    fn bytes_do_not_depend_on_the_number_of_cores() {
+        let image = image();
+        let watch = Watch { reporter: &Silent, task: Silent.begin("", None) };
+        let zstd = |workers| {
+            let mut out = Vec::new();
+            let digest = chunks::compress(&image, ZSTD_CHUNK, workers, ZstdFrames::new, &mut out, &watch);
+            (out, digest.expect("compresses"))
+        };
+        assert_eq!(zstd(1), zstd(5));
+        let xz = |workers| {
+            let file = tempfile::NamedTempFile::new().expect("a file");
+            let emitted =
+                emit_xz(&image, file.reopen().expect("a file"), workers, &watch).expect("compresses");
+            (fs::read(file.path()).expect("a file"), emitted)
+        };
+        assert_eq!(xz(1), xz(3));
+    }
+
+    #[test]
+    fn every_format_holds_the_same_image() {
+        let image = image();
+        let mut decoded = Vec::new();
+        for format in [ImageFormat::Raw, ImageFormat::Zst, ImageFormat::Xz] {
+            let file = tempfile::NamedTempFile::new().expect("a file");
+            let out = file.reopen().expect("a file");
+            let emitted = emit(&image, format, out, file.path(), &Silent).expect("writes");
+            let bytes = fs::read(file.path()).expect("a file");
+            assert_eq!((emitted.size, emitted.raw_size), (bytes.len() as u64, image.len()));
+            decoded.push(match format {
+                ImageFormat::Raw => bytes,
+                ImageFormat::Zst => zstd::decode_all(bytes.as_slice()).expect("zstd"),
+                ImageFormat::Xz => liblzma::decode_all(bytes.as_slice()).expect("xz"),
+            });
+        }
+        assert!(decoded.iter().all(|bytes| *bytes == image.to_vec()));
     }
 }
