@@ -1,6 +1,20 @@
-//! `pimg build` as a list of steps, in the order of `builder/README.md`.
+//! `pimg build` as a list of steps:
 //!
-//! A step is one call here; what it means is in its room. Steps 1 to 3 are `cli` and `command::hosts`.
+//!  1. read what was asked
+//!  2. load profiles and what they extend
+//!  3. check them and expand them to hosts
+//!  4. compare with the lock
+//!  5. get the base image
+//!  6. check the base: file systems, packaged files
+//!  7. render overlays and the rules of the guest
+//!  8. plan
+//!  9. lay a working image over the base and grow it
+//! 10. apply the plan
+//! 11. check the result: file systems, every change read back
+//! 12. write it out and publish it
+//!
+//! The table in `builder/README.md` has the same steps in the same order; a test compares them. Steps 1 to 3 are
+//! `cli` and `command::hosts`, the others are calls here, and what each means is in its room.
 
 mod base;
 mod faults;
@@ -72,20 +86,20 @@ fn build_host(
     staging: &Staging,
     context: &Context<'_>,
 ) -> Result<BuiltImage, Failure> {
-    // 4, 5, 6: the base, once a build; the cache answers for every host but the first
+    // 4, 5, 6: for every host but the first the cache answers
     let base = get_base(&host.base, plan.lock, plan.offline, context)?;
-    // 7, 8: what is to change
+    // 7, 8
     let planned = plan_host(host, &base, identities, context)?;
     context.check_interrupt()?;
-    // 9: a working image over the base, grown
+    // 9
     let store = FileStore::in_directory(staging.path()).map_err(work_file(staging.path()))?;
     let disk_id = seed::disk_id(&identities.of(host)?.seed, &host.hostname);
     let image = WorkingImage::new(&base.image, planned.image_length, disk_id, store)?;
-    // 10: the changes
+    // 10
     apply(&image, &planned.changes, planned.epoch, context.reporter)?;
-    // 11: looked at by code that did not write it
+    // 11
     check(&image, &planned.changes, context.reporter)?;
-    // 12: written out and published
+    // 12
     let directory = staging.directory(host.hostname.as_str())?;
     let name = format!("{}-{}.{}", host.hostname, host.image.version, plan.format.extension());
     let path = directory.join(&name);
