@@ -151,3 +151,21 @@ fn secrets_and_results_stay_out_of_git() {
         }
     }
 }
+
+#[test]
+fn the_map_and_the_pipeline_list_the_same_steps() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).expect("a file of the repository");
+    let (map, pipeline) = (read("builder/README.md"), read("builder/pimg/pipeline.rs"));
+    let rows = map.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| ")?.split(" | ");
+        let number: usize = cells.next()?.parse().ok()?;
+        Some(format!("{number}. {}", cells.next()?))
+    });
+    let listed = pipeline.lines().filter_map(|line| {
+        let text = line.strip_prefix("//! ")?.trim_start();
+        text.starts_with(|c: char| c.is_ascii_digit()).then(|| text.to_owned())
+    });
+    let rows: Vec<_> = rows.collect();
+    assert_eq!(rows.len(), 12);
+    assert_eq!(rows, listed.collect::<Vec<_>>());
+}

@@ -27,6 +27,8 @@ pub use base::{CheckedBase, get_base};
 pub use identity::{Identities, Identity};
 pub use render::{PlannedHost, plan_host};
 
+use pimg_disk::block::BlockRead;
+
 use crate::command::Context;
 use crate::command::outcome::BuiltImage;
 use crate::failure::{Class, Failure};
@@ -100,11 +102,32 @@ fn build_host(
     // 11
     check(&image, &planned.changes, context.reporter)?;
     // 12
+    let finished = Finished { host, base: &base, planned: &planned, disk_id };
+    publish(&finished, image.device().as_ref(), plan, staging, context)
+}
+
+/// A host whose image is ready to be written out.
+struct Finished<'a> {
+    host: &'a HostSpec,
+    base: &'a CheckedBase,
+    planned: &'a PlannedHost,
+    disk_id: u32,
+}
+
+/// Step 12: image, digest and manifest go to a directory that takes its place in `out` as a whole.
+fn publish(
+    finished: &Finished<'_>,
+    image: &dyn BlockRead,
+    plan: &BuildPlan<'_>,
+    staging: &Staging,
+    context: &Context<'_>,
+) -> Result<BuiltImage, Failure> {
+    let Finished { host, base, planned, disk_id } = finished;
     let directory = staging.directory(host.hostname.as_str())?;
     let name = format!("{}-{}.{}", host.hostname, host.image.version, plan.format.extension());
     let path = directory.join(&name);
     let file = files::create_new(&path)?;
-    let emitted = emit(image.device().as_ref(), plan.format, file, &path, context.reporter)?;
+    let emitted = emit(image, plan.format, file, &path, context.reporter)?;
     let sum = format!("{}  {name}\n", emitted.sha256);
     files::write_atomic(&directory.join(format!("{name}.sha256")), sum.as_bytes())?;
     let manifest = Manifest {
@@ -113,9 +136,9 @@ fn build_host(
         profile: host.profile.clone(),
         hostname: host.hostname.to_string(),
         version: host.image.version.clone(),
-        base: BaseEntry::from(&base),
+        base: BaseEntry::from(*base),
         lock_sha256: plan.lock_sha256.clone(),
-        image: ImageEntry::new(name.clone(), &emitted, disk_id),
+        image: ImageEntry::new(name.clone(), &emitted, *disk_id),
         changes: planned.changes.iter().map(ChangeEntry::new).collect(),
     };
     files::write_atomic(&directory.join("manifest.json"), &manifest.to_json())?;

@@ -24,7 +24,7 @@ ExecStart=/usr/bin/python3 /dev/disk/by-id/virtio-probe
 ";
 
 /// How long the guest may take, from power on to its last word.
-const DEADLINE: Duration = Duration::from_secs(600);
+const DEADLINE: Duration = Duration::from_secs(1200);
 
 /// A running guest.
 pub(crate) struct Machine {
@@ -131,7 +131,8 @@ fn kernel_command_line(cmdline: &str) -> String {
     let unit = base64(PROBE_UNIT.as_bytes());
     let masks: Vec<_> = MASKED.iter().map(|unit| format!("systemd.mask={unit}")).collect();
     let line = format!(
-        "{} console=ttyAMA0 quiet mitigations=off systemd.journald.forward_to_console=0 {} \
+        "{} console=ttyAMA0 quiet mitigations=off systemd.journald.forward_to_console=0 \
+         systemd.default_device_timeout_sec=900 {} \
          systemd.set_credential_binary=systemd.extra-unit.probe.service:{unit} systemd.wants=probe.service",
         cmdline.trim(),
         masks.join(" "),
