@@ -133,7 +133,7 @@ impl Fault for WorkingError {
     fn class(&self) -> Class {
         match self {
             Self::Overlay(_) => Class::Host,
-            Self::Table(_) | Self::NotAnMbr => Class::Base,
+            Self::Table(_) | Self::NotAnMbr | Self::NotLast { .. } => Class::Base,
             Self::TooLong { .. } => Class::Profile,
             Self::Grow(source) => class_of_ext4(source),
         }
