@@ -14,6 +14,7 @@ mod tiny_base;
 
 mod file_systems;
 mod fuzz;
+mod lived_in;
 mod trees;
 
 use std::path::{Path, PathBuf};

@@ -48,6 +48,8 @@ pub(crate) struct TinyBase {
     pub(crate) root: BTreeMap<String, Node>,
     /// Files at the top of the boot partition.
     pub(crate) boot: BTreeMap<String, Vec<u8>>,
+    /// What bash does to the volumes `$boot` and `$root` before they get into the image.
+    pub(crate) script: &'static str,
 }
 
 impl TinyBase {
@@ -62,6 +64,7 @@ impl TinyBase {
             has_third: false,
             root: root_tree(),
             boot: boot_files(),
+            script: "",
         }
     }
 
@@ -109,17 +112,14 @@ impl TinyBase {
         let boot = work.path().join("boot");
         sparse(&boot, self.boot_mib << 20);
         self.make_boot(&boot, work.path());
-        splice(&boot, &image, boot_at);
         let root = work.path().join("root");
         sparse(&root, self.root_mib << 20);
         self.make_root(&root, work.path());
+        let volumes = format!("set -euo pipefail\nboot='{}' root='{}'\n", text(&boot), text(&root));
+        support::run("bash", &["-c", &(volumes + self.script)]);
+        splice(&boot, &image, boot_at);
         splice(&root, &image, root_at);
         image
-    }
-
-    /// Where the root file system starts, in bytes.
-    pub(crate) fn root_start(&self) -> u64 {
-        (BOOT_START + self.boot_mib) << 20
     }
 
     fn write_table(&self, image: &Path) {
