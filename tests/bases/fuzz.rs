@@ -45,7 +45,11 @@ struct Pristine {
 
 impl Pristine {
     fn make(project: &Project) -> Self {
-        let kinds = [TinyBase::new(), TinyBase::new().ext4(&[]), TinyBase::new().ext4(&["-O", "^metadata_csum", "-b", "1024"])];
+        let kinds = [
+            TinyBase::new(),
+            TinyBase::new().ext4(&[]),
+            TinyBase::new().ext4(&["-O", "^metadata_csum", "-b", "1024"]),
+        ];
         let bases = kinds.iter().enumerate().map(|(index, base)| {
             let path = base.make(project.path(), &format!("pristine-{index}.img"));
             let sectors = used_sectors(&path);
@@ -66,7 +70,8 @@ fn damage_never_ends_in_a_panic_or_a_broken_image() {
     if !have_tools() {
         return;
     }
-    let number = |name: &str, default| std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default);
+    let number =
+        |name: &str, default| std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default);
     let (from, rounds): (u64, u64) = (number("PIMG_FUZZ_FROM", 0), number("PIMG_FUZZ_ROUNDS", 24));
     let project = project();
     let pristine = Pristine::make(&project);
@@ -84,7 +89,9 @@ fn damage_never_ends_in_a_panic_or_a_broken_image() {
         let what = match seed % 4 {
             0 | 1 => damage_image(&base, sectors, &mut numbers),
             2 => damage_text(&project.join("profiles/tiny.toml"), &profile, &mut numbers),
-            _ if numbers.next().is_multiple_of(2) => damage_text(&project.join("overlays/raspios/overlay.toml"), &overlay, &mut numbers),
+            _ if numbers.next().is_multiple_of(2) => {
+                damage_text(&project.join("overlays/raspios/overlay.toml"), &overlay, &mut numbers)
+            }
             _ => damage_text(&project.join(template), &text, &mut numbers),
         };
         match judge(&project) {
@@ -111,7 +118,11 @@ fn damage_image(base: &Path, sectors: &[u64], numbers: &mut Numbers) -> String {
     let mut told = String::new();
     for _ in 0..=numbers.below(3) {
         // what decides most comes first on either partition
-        let nth = if numbers.next().is_multiple_of(2) { numbers.below(sectors.len().min(96)) } else { numbers.below(sectors.len()) };
+        let nth = if numbers.next().is_multiple_of(2) {
+            numbers.below(sectors.len().min(96))
+        } else {
+            numbers.below(sectors.len())
+        };
         let at = sectors[nth] * SECTOR;
         let mut sector = [0; 512];
         file.read_exact_at(&mut sector, at).expect("reading");
@@ -140,7 +151,9 @@ fn damage_image(base: &Path, sectors: &[u64], numbers: &mut Numbers) -> String {
 fn damage_text(path: &Path, text: &[u8], numbers: &mut Numbers) -> String {
     let mut bytes = text.to_vec();
     let place = numbers.below(bytes.len());
-    let nested = |open: &str, close: &str| format!("x = {}1{}\n", open.repeat(20_000), close.repeat(20_000)).into_bytes();
+    let nested = |open: &str, close: &str| {
+        format!("x = {}1{}\n", open.repeat(20_000), close.repeat(20_000)).into_bytes()
+    };
     let odd: [Vec<u8>; 16] = [
         vec![0],
         vec![0xff, 0xfe],
@@ -185,14 +198,16 @@ fn damage_text(path: &Path, text: &[u8], numbers: &mut Numbers) -> String {
 fn judge(project: &Project) -> Result<i32, String> {
     let _ = fs::remove_dir_all(project.join("cache"));
     let _ = fs::remove_dir_all(project.join("out"));
-    let arguments = ["build", "--profile", "tiny", "--base", "base.img", "--format", "raw", "--ssh-key", "test.pub"];
+    let arguments =
+        ["build", "--profile", "tiny", "--base", "base.img", "--format", "raw", "--ssh-key", "test.pub"];
     let stderr = fs::File::create(project.join("stderr")).expect("a file");
     let stdout = fs::File::create(project.join("stdout")).expect("a file");
     let mut command = project.pimg(&arguments);
     command.env("PIMG_CACHE", project.join("cache")).stdout(stdout).stderr(stderr);
     let status = wait(&mut command)?;
     let told = String::from_utf8_lossy(&fs::read(project.join("stderr")).expect("stderr")).into_owned();
-    let end = |told: &str| told.chars().rev().take(600).collect::<Vec<_>>().into_iter().rev().collect::<String>();
+    let end =
+        |told: &str| told.chars().rev().take(600).collect::<Vec<_>>().into_iter().rev().collect::<String>();
     let Some(code) = status.code() else { return Err(format!("{status}: {}", end(&told))) };
     if !DOCUMENTED.contains(&code) || told.contains("panicked") || told.contains("internal error") {
         return Err(format!("exit code {code}: {}", end(&told)));

@@ -55,7 +55,10 @@ fn what_other_tools_have_changed_builds() {
     }
     let scripts = [
         ("another UUID and label", "tune2fs -f -U random -L other \"$root\""),
-        ("another UUID and checksums", "e2fsck -fy \"$root\" >/dev/null; tune2fs -O metadata_csum -U random \"$root\" </dev/null"),
+        (
+            "another UUID and checksums",
+            "e2fsck -fy \"$root\" >/dev/null; tune2fs -O metadata_csum -U random \"$root\" </dev/null",
+        ),
         ("no journal any more", "tune2fs -O ^has_journal \"$root\""),
         ("no checksums any more", "tune2fs -O ^metadata_csum \"$root\"; tune2fs -O ^uninit_bg \"$root\""),
         ("smaller than its partition", "e2fsck -fy \"$root\"; resize2fs \"$root\" 20M"),
@@ -67,10 +70,19 @@ fn what_other_tools_have_changed_builds() {
         ("reserved blocks", "tune2fs -m 0 -e remount-ro -c 10 -i 1d \"$root\""),
         ("directories packed", "e2fsck -fyD \"$root\" || test $? -le 1"),
         ("another label of the boot partition", "mlabel -i \"$boot\" ::OTHER"),
-        ("deleted boot files", "head -c 300000 /dev/zero | mcopy -i \"$boot\" - ::gone; mdel -i \"$boot\" ::gone; mmd -i \"$boot\" ::overlays"),
+        (
+            "deleted boot files",
+            "head -c 300000 /dev/zero | mcopy -i \"$boot\" - ::gone; mdel -i \"$boot\" ::gone; mmd -i \"$boot\" ::overlays",
+        ),
         // 0xffffffff: nobody has counted (specification 1.03, section 5)
-        ("clusters not counted", "printf '\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff' | dd of=\"$boot\" bs=1 seek=$((512 + 488)) conv=notrunc status=none"),
-        ("no hint of a next cluster", "printf '\\x02\\x00\\x00\\x00' | dd of=\"$boot\" bs=1 seek=$((512 + 492)) conv=notrunc status=none"),
+        (
+            "clusters not counted",
+            "printf '\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff' | dd of=\"$boot\" bs=1 seek=$((512 + 488)) conv=notrunc status=none",
+        ),
+        (
+            "no hint of a next cluster",
+            "printf '\\x02\\x00\\x00\\x00' | dd of=\"$boot\" bs=1 seek=$((512 + 492)) conv=notrunc status=none",
+        ),
     ];
     for (what, script) in scripts {
         let project = project();
@@ -90,7 +102,10 @@ fn what_was_left_unfinished_is_refused() {
         ("recorded errors", "printf 'set_super_value state 3' | debugfs -w -f /dev/stdin \"$root\""),
         ("journal", "printf 'feature needs_recovery' | debugfs -w -f /dev/stdin \"$root\""),
         ("not unmounted cleanly", "printf '\\x01' | dd of=\"$boot\" bs=1 seek=65 conv=notrunc status=none"),
-        ("FAT", "printf '\\x07\\x00\\x00\\x00' | dd of=\"$boot\" bs=1 seek=$((512 + 488)) conv=notrunc status=none"),
+        (
+            "FAT",
+            "printf '\\x07\\x00\\x00\\x00' | dd of=\"$boot\" bs=1 seek=$((512 + 488)) conv=notrunc status=none",
+        ),
     ];
     for (words, script) in scripts {
         let project = project();

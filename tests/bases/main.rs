@@ -12,9 +12,11 @@ mod support;
 #[path = "../support/tiny_base.rs"]
 mod tiny_base;
 
+mod exit_codes;
 mod file_systems;
 mod fuzz;
 mod lived_in;
+mod same_bytes;
 mod trees;
 
 use std::path::{Path, PathBuf};
@@ -35,20 +37,24 @@ fn project() -> Project {
                 [network]\naddress = \"10.0.0.2/24\"\ngateway = \"10.0.0.1\"\ndns = [\"10.0.0.1\"]\n\n\
                 [base]\nsource = \"base.img\"\n";
     std::fs::write(project.join("profiles/tiny.toml"), node).expect("a profile");
+    let shared = project.join("profiles/k8sctl.toml");
+    let small = std::fs::read_to_string(&shared).expect("a profile") + "\n[image]\nfree = \"16MiB\"\n";
+    std::fs::write(shared, small).expect("a profile");
     project
 }
 
 /// Builds the small node with a cache of its own.
 fn build(project: &Project, base: &Path) -> Output {
     let base = base.to_str().expect("UTF-8");
-    let arguments = ["build", "--profile", "tiny", "--base", base, "--format", "raw", "--ssh-key", "test.pub"];
+    let arguments =
+        ["build", "--profile", "tiny", "--base", base, "--format", "raw", "--ssh-key", "test.pub"];
     project.pimg(&arguments).env("PIMG_CACHE", project.join("cache")).output().expect("running pimg")
 }
 
 /// The image that a build names.
 fn built_image(project: &Project, output: &Output) -> PathBuf {
     let printed = String::from_utf8_lossy(&output.stdout);
-    project.join(printed.lines().find(|line| line.ends_with(".img")).expect("the image's path on stdout"))
+    project.join(printed.lines().next().expect("the image's path on stdout"))
 }
 
 /// What a person reads.

@@ -40,7 +40,9 @@ fn sensible_trees_build() {
         ("a socket for ssh", {
             let unit = "[Socket]\nListenStream=22\n[Install]\nWantedBy=sockets.target\n";
             let wants = "etc/systemd/system/sockets.target.wants/ssh.socket";
-            new().with("usr/lib/systemd/system/ssh.socket", unit).with_link(wants, "/usr/lib/systemd/system/ssh.socket")
+            new()
+                .with("usr/lib/systemd/system/ssh.socket", unit)
+                .with_link(wants, "/usr/lib/systemd/system/ssh.socket")
         }),
         ("nothing enabled", new().without("etc/systemd").without("usr/lib/systemd/system/getty@.service")),
         ("no apt", new().without("etc/apt")),
@@ -89,4 +91,32 @@ fn what_cannot_become_a_node_is_refused_by_name() {
         let image = base.make(project.path(), "base.img");
         expect_refusal(&project, &image, words);
     }
+}
+
+#[test]
+fn all_hosts_of_the_cluster_build_on_a_base_of_another_kind() {
+    if !have_tools() {
+        return;
+    }
+    let project = project();
+    let base = TinyBase {
+        boot_mib: 140,
+        fat: vec!["-s", "4", "-n", "FIRMWARE"],
+        ..TinyBase::new().ext4(&["-b", "1024"])
+    };
+    base.make(project.path(), "base.img");
+    let output = project.pimg_ok(&[
+        "build",
+        "--all",
+        "--base",
+        "base.img",
+        "--format",
+        "raw",
+        "--ssh-key",
+        "test.pub",
+    ]);
+    let printed = String::from_utf8(output.stdout).expect("UTF-8");
+    let images: Vec<_> = printed.lines().collect();
+    assert_eq!(images.len(), 4, "{printed}");
+    images.iter().for_each(|image| crate::judges::expect_no_complaint(&project.join(image)));
 }

@@ -138,7 +138,7 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> String {
     out.into_owned()
 }
 
-fn copy_tree(from: &Path, to: &Path) {
+pub(crate) fn copy_tree(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("making a directory");
     for entry in fs::read_dir(from).expect("reading a directory") {
         let entry = entry.expect("reading a directory entry");

@@ -247,7 +247,8 @@ fn root_tree() -> BTreeMap<String, Node> {
     for (path, target) in LINKS {
         tree.insert((*path).to_owned(), Node::Link((*target).to_owned()));
     }
-    for path in ["boot/firmware", "home/pi", "proc", "root", "var/lib/dbus", "etc/ssh", "etc/systemd/network"] {
+    for path in ["boot/firmware", "home/pi", "proc", "root", "var/lib/dbus", "etc/ssh", "etc/systemd/network"]
+    {
         tree.insert(path.to_owned(), Node::Dir);
     }
     for (name, install) in UNITS {
@@ -288,20 +289,32 @@ const LINKS: [(&str, &str); 9] = [
     ("sbin", "usr/sbin"),
     ("etc/localtime", "/usr/share/zoneinfo/Etc/UTC"),
     ("etc/systemd/network/99-default.link", "/dev/null"),
-    ("etc/systemd/system/multi-user.target.wants/NetworkManager.service", "/usr/lib/systemd/system/NetworkManager.service"),
-    ("etc/systemd/system/local-fs.target.wants/rpi-resize.service", "/usr/lib/systemd/system/rpi-resize.service"),
+    (
+        "etc/systemd/system/multi-user.target.wants/NetworkManager.service",
+        "/usr/lib/systemd/system/NetworkManager.service",
+    ),
+    (
+        "etc/systemd/system/local-fs.target.wants/rpi-resize.service",
+        "/usr/lib/systemd/system/rpi-resize.service",
+    ),
     ("etc/systemd/system/timers.target.wants/fstrim.timer", "/usr/lib/systemd/system/fstrim.timer"),
     ("etc/systemd/system/timers.target.wants/apt-daily.timer", "/usr/lib/systemd/system/apt-daily.timer"),
 ];
 
 const TEXTS: [(&str, &str); 25] = [
-    ("etc/passwd", "root:x:0:0:root:/root:/bin/bash\nsystemd-timesync:x:991:991::/:/usr/sbin/nologin\npi:x:1000:1000:,,,:/home/pi:/bin/bash\n"),
+    (
+        "etc/passwd",
+        "root:x:0:0:root:/root:/bin/bash\nsystemd-timesync:x:991:991::/:/usr/sbin/nologin\npi:x:1000:1000:,,,:/home/pi:/bin/bash\n",
+    ),
     ("etc/shadow", "root:*:20000:0:99999:7:::\nsystemd-timesync:!*:20000::::::\npi:!:20000:0:99999:7:::\n"),
     ("etc/group", "root:x:0:\nsudo:x:27:pi\nshadow:x:42:\nsystemd-timesync:x:991:\npi:x:1000:\n"),
     ("etc/gshadow", "root:*::\nsudo:*::pi\nshadow:*::\nsystemd-timesync:!*::\npi:!::\n"),
     ("etc/subuid", "pi:100000:65536\n"),
     ("etc/subgid", "pi:100000:65536\n"),
-    ("etc/fstab", "proc /proc proc defaults 0 0\nPARTUUID=DISKID-01 /boot/firmware vfat defaults 0 2\nPARTUUID=DISKID-02 / ext4 defaults,noatime 0 1\n"),
+    (
+        "etc/fstab",
+        "proc /proc proc defaults 0 0\nPARTUUID=DISKID-01 /boot/firmware vfat defaults 0 2\nPARTUUID=DISKID-02 / ext4 defaults,noatime 0 1\n",
+    ),
     ("etc/hosts", "127.0.0.1 localhost\n127.0.1.1 raspberrypi\n"),
     ("etc/hostname", "raspberrypi\n"),
     ("etc/machine-id", "uninitialized\n"),
@@ -315,9 +328,18 @@ const TEXTS: [(&str, &str); 25] = [
     ("etc/skel/.bashrc", "alias ll='ls -l'\n"),
     ("etc/profile.d/Z99-cloud-locale-test.sh", "true\n"),
     ("etc/sudoers.d/010_pi-nopasswd", "pi ALL=(ALL) NOPASSWD: ALL\n"),
-    ("etc/apt/sources.list.d/debian.sources", "Types: deb\nURIs: http://deb.example.org/debian\nSuites: trixie\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.pgp\n"),
-    ("usr/lib/systemd/network/99-default.link", "[Match]\nOriginalName=*\n\n[Link]\nNamePolicy=keep kernel database onboard slot path\n"),
+    (
+        "etc/apt/sources.list.d/debian.sources",
+        "Types: deb\nURIs: http://deb.example.org/debian\nSuites: trixie\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.pgp\n",
+    ),
+    (
+        "usr/lib/systemd/network/99-default.link",
+        "[Match]\nOriginalName=*\n\n[Link]\nNamePolicy=keep kernel database onboard slot path\n",
+    ),
     ("usr/share/zoneinfo/Australia/Sydney", "TZif2"),
     ("usr/share/zoneinfo/Etc/UTC", "TZif2"),
-    ("var/lib/dpkg/status", "Package: hello\nStatus: install ok installed\nPriority: optional\nArchitecture: arm64\nMaintainer: A. Person <a@example.org>\nVersion: 1.0-1\nDescription: says hello\n"),
+    (
+        "var/lib/dpkg/status",
+        "Package: hello\nStatus: install ok installed\nPriority: optional\nArchitecture: arm64\nMaintainer: A. Person <a@example.org>\nVersion: 1.0-1\nDescription: says hello\n",
+    ),
 ];
