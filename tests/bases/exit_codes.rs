@@ -391,3 +391,34 @@ fn code_3_an_overlay_and_a_rule_write_one_path() {
     hint: keep one of both; an overlay that is to win names the path in `[[replace]]`
     ");
 }
+
+#[test]
+fn code_8_a_server_that_refuses() {
+    // nothing listens on port 1 of this machine
+    let told = build(&project(), &["--base", "https://127.0.0.1:1/base.img.xz"], &[]);
+    assert!(told.starts_with("exit code 8\n") && told.contains("hint: "), "{told}");
+}
+
+#[test]
+fn code_130_an_interrupt_keeps_the_image_of_an_earlier_build() {
+    if !have_tools() {
+        return;
+    }
+    let project = ready();
+    assert!(build(&project, &["--base", "base.img"], &[]).starts_with("exit code 0\n"));
+    let before = crate::mount::sha256_of(&project.join("out/tiny/tiny-1.img"));
+    edit(&project, "free = \"16MiB\"", "free = \"8GiB\"");
+    let mut command =
+        project.pimg(&["build", "--profile", "tiny", "--format", "xz", "--ssh-key", "test.pub", "--quiet"]);
+    let mut child = command.env("PIMG_CACHE", project.join("cache")).spawn().expect("starting pimg");
+    // a directory beside the published one is what a build works in
+    while listing(&project).len() < 2 {
+        assert!(child.try_wait().expect("asking for pimg").is_none(), "it works beside what is published");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    crate::support::run("kill", &["-INT", &child.id().to_string()]);
+    let status = child.wait().expect("waiting for pimg");
+    assert_eq!(status.code(), Some(130), "{status}");
+    assert_eq!(listing(&project), ["tiny"]);
+    assert_eq!(crate::mount::sha256_of(&project.join("out/tiny/tiny-1.img")), before);
+}

@@ -19,6 +19,7 @@ fn judges_are_required() -> bool {
 }
 
 /// Says why a test cannot judge here; in CI that is a failure.
+#[expect(clippy::print_stderr, reason = "a person should know what was not looked at")]
 pub(crate) fn skip(why: &str) {
     assert!(!judges_are_required(), "{why}, and in CI nothing is skipped");
     eprintln!("skipped: {why}");
