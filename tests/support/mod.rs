@@ -20,6 +20,7 @@ fn judges_are_required() -> bool {
 }
 
 /// Says why a test cannot judge here; in CI that is a failure.
+#[expect(clippy::print_stderr, reason = "a person should know what was not looked at")]
 pub(crate) fn skip(why: &str) {
     assert!(!judges_are_required(), "{why}, and in CI nothing is skipped");
     eprintln!("skipped: {why}");
@@ -139,7 +140,7 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> String {
     out.into_owned()
 }
 
-fn copy_tree(from: &Path, to: &Path) {
+pub(crate) fn copy_tree(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("making a directory");
     for entry in fs::read_dir(from).expect("reading a directory") {
         let entry = entry.expect("reading a directory entry");

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::outcome::{Check, Verdict, VerifyOutcome};
 use super::request::VerifyRequest;
 use super::{Context, inspect};
-use crate::failure::{Class, Failure};
+use crate::failure::{Class, Failure, Fault};
 use crate::host::device::FileDevice;
 use crate::host::files;
 use crate::image::base::BaseImage;
@@ -142,7 +142,10 @@ fn packages(image: &BaseImage, changed: &[String], context: &Context<'_>) -> Res
                     vec!["all as dpkg installed them, but for those that the build changed".to_owned()],
                 )
             } else {
-                failed(NAME, Class::Base, vec![SweepError::Corrupt(found).to_string()])
+                let error = SweepError::Corrupt(found);
+                let details = error.details().unwrap_or_default();
+                let lines = details.lines().map(|line| line.trim().to_owned());
+                failed(NAME, Class::Base, std::iter::once(error.to_string()).chain(lines).collect())
             })
         }
         Err(error @ SweepError::Interrupted) => Err(error.into()),

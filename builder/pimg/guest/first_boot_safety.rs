@@ -6,9 +6,9 @@
 //! so these are written anew, to blocks of their own.
 
 use super::error::Error;
-use super::inputs::{Changes, Inputs};
+use super::inputs::{Changes, Inputs, text};
 use super::units;
-use crate::plan::change::{Change, Origin, Partition};
+use crate::plan::change::{Change, Origin};
 
 /// Conffiles of the package `initramfs-tools-core`; `dpkg --verify` reports them only where a value changed.
 const REWRITTEN: [&str; 2] =
@@ -17,7 +17,7 @@ const REWRITTEN: [&str; 2] =
 /// The changes of this file.
 ///
 /// # Errors
-/// The base lacks initramfs-tools, or cannot be read.
+/// The base cannot be read, or a file of initramfs-tools is no text.
 pub fn changes(inputs: &Inputs<'_>) -> Result<Vec<Change>, Error> {
     let mut changes = Changes::default();
     let resize = || Origin::Rule { rule: "grown when built" };
@@ -32,7 +32,9 @@ pub fn changes(inputs: &Inputs<'_>) -> Result<Vec<Change>, Error> {
         changes.symlink(link.path.as_str(), &link.target, Origin::Rule { rule: "no trim of the card" })?;
     }
     for path in REWRITTEN {
-        let text = inputs.read_text(Partition::Root, path)?;
+        // without initramfs-tools there is nothing to write anew
+        let Some(bytes) = inputs.read(path)? else { continue };
+        let text = text(path, bytes)?;
         changes.file(path, 0o644, initramfs_conf(&text), Origin::Rule { rule: "initramfs settings anew" })?;
     }
     Ok(changes.0)

@@ -12,6 +12,8 @@ use crate::plan::path::GuestPath;
 
 const FALLBACK: &str = "C.UTF-8";
 const UNIT: &str = "pimg-locale.service";
+/// Time zones, of the package `tzdata`.
+const ZONES: &str = "/usr/share/zoneinfo";
 
 /// The changes of this file.
 ///
@@ -42,7 +44,10 @@ pub fn changes(inputs: &Inputs<'_>) -> Result<Vec<Change>, Error> {
 fn time_zone(inputs: &Inputs<'_>, changes: &mut Changes) -> Result<(), Error> {
     let zone = &inputs.host.locale.timezone;
     let unknown = || Error::value("locale.timezone", zone, "is not a time zone that the base image knows");
-    let path = GuestPath::new(format!("/usr/share/zoneinfo/{zone}")).map_err(|_| unknown())?;
+    if inputs.kind(ZONES)?.is_none() {
+        return Err(Error::Missing { path: ZONES.to_owned() });
+    }
+    let path = GuestPath::new(format!("{ZONES}/{zone}")).map_err(|_| unknown())?;
     // names of an older time are links to newer ones
     if !matches!(inputs.base.kind(Partition::Root, &path)?, Some(EntryKind::File | EntryKind::Symlink(_))) {
         return Err(unknown());
@@ -67,12 +72,8 @@ fn language(inputs: &Inputs<'_>, changes: &mut Changes) -> Result<(), Error> {
 
     let Some(known) = inputs.read("/etc/locale.gen")? else {
         // without the package `locales` nothing could ever be generated
-        return match wanted.iter().find(|name| !is_there(name)) {
-            None => Ok(()),
-            Some(name) => {
-                Err(Error::value("locale.generate", *name, "cannot be generated: the base has no `locales`"))
-            }
-        };
+        let missing = || Error::Missing { path: "/etc/locale.gen".to_owned() };
+        return if wanted.iter().all(|name| is_there(name)) { Ok(()) } else { Err(missing()) };
     };
     let known = super::inputs::text("/etc/locale.gen", known)?;
     let to_generate: Vec<&str> = wanted.iter().copied().filter(|name| !built_in(name)).collect();

@@ -107,6 +107,10 @@ fn server(inputs: &Inputs<'_>, changes: &mut Changes) -> Result<(), Error> {
             changes.remove(path.as_str(), origin())?;
         }
     }
+    // of the base, not of the profile: nobody asked for a unit by name
+    if !units::exists(inputs.base, "ssh.service")? {
+        return Err(Error::Missing { path: "/usr/lib/systemd/system/ssh.service".to_owned() });
+    }
     for link in units::enable(inputs.base, "ssh.service")? {
         changes.symlink(link.path.as_str(), &link.target, origin())?;
     }

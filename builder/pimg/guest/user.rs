@@ -33,13 +33,13 @@ pub fn changes(inputs: &Inputs<'_>) -> Result<Vec<Change>, Error> {
 
 fn accounts(inputs: &Inputs<'_>) -> Result<Accounts, Error> {
     let table = |path, fields| Table::parse(path, fields, &inputs.read_required(Partition::Root, path)?);
-    // a base where nobody has subordinate ids may do without the files
+    // a base without passwords of groups or subordinate ids may do without the files
     let optional = |path, fields| Table::parse(path, fields, &inputs.read(path)?.unwrap_or_default());
     Ok(Accounts {
         passwd: table("/etc/passwd", 7)?,
         shadow: table("/etc/shadow", 9)?,
         group: table("/etc/group", 4)?,
-        gshadow: table("/etc/gshadow", 4)?,
+        gshadow: optional("/etc/gshadow", 4)?,
         subuid: optional("/etc/subuid", 3)?,
         subgid: optional("/etc/subgid", 3)?,
     })
@@ -60,7 +60,9 @@ fn account_files(inputs: &Inputs<'_>, mut accounts: Accounts, changes: &mut Chan
     let secret = Content::Secret(Secret::new(accounts.shadow.to_bytes()));
     changes.owned_file("/etc/shadow", private, secret, origin())?;
     changes.file("/etc/group", 0o644, accounts.group.to_bytes(), origin())?;
-    changes.owned_file("/etc/gshadow", private, Content::bytes(accounts.gshadow.to_bytes()), origin())?;
+    if inputs.kind("/etc/gshadow")?.is_some() {
+        changes.owned_file("/etc/gshadow", private, Content::bytes(accounts.gshadow.to_bytes()), origin())?;
+    }
     changes.file("/etc/subuid", 0o644, accounts.subuid.to_bytes(), origin())?;
     changes.file("/etc/subgid", 0o644, accounts.subgid.to_bytes(), origin())?;
     // backups of the same files, in which the old user would live on

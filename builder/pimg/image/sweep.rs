@@ -66,28 +66,33 @@ pub enum SweepError {
     #[error("cannot walk the base image")]
     Tree(#[source] ext4::Error),
     /// Files are not what their packages brought.
-    #[error("the base image is corrupt: {}", describe(.0))]
+    #[error("the base image is corrupt: {}", headline(.0))]
     Corrupt(Vec<Mismatch>),
     /// The person asked to stop.
     #[error("interrupted")]
     Interrupted,
 }
 
-/// How many damaged files a message names.
+/// How many damaged files are named.
 const NAMED: usize = 8;
+
+fn headline(found: &[Mismatch]) -> String {
+    match found.len() {
+        1 => "1 packaged file is not what dpkg installed".to_owned(),
+        count => format!("{count} packaged files are not what dpkg installed"),
+    }
+}
 
 fn describe(found: &[Mismatch]) -> String {
     let named = found.iter().take(NAMED).map(|mismatch| {
         let Mismatch { path, package, expected, got } = mismatch;
-        format!("\n  `{path}` of package `{package}`: expected md5 {expected}, got {got}")
+        format!("  `{path}` of package `{package}`: expected md5 {expected}, got {got}\n")
     });
     let more = match found.len().checked_sub(NAMED + 1) {
-        Some(_) => format!("\n  and {} more", found.len() - NAMED),
+        Some(_) => format!("  and {} more\n", found.len() - NAMED),
         None => String::new(),
     };
-    let files =
-        if found.len() == 1 { "1 packaged file is" } else { &format!("{} packaged files are", found.len()) };
-    format!("{files} not what dpkg installed{}{more}", named.collect::<String>())
+    named.collect::<String>() + &more
 }
 
 impl Fault for SweepError {
@@ -100,6 +105,13 @@ impl Fault for SweepError {
             return Vec::new();
         }
         vec!["get the image again and compare its digest with the publisher's".to_owned()]
+    }
+
+    fn details(&self) -> Option<String> {
+        match self {
+            Self::Corrupt(found) => Some(describe(found)),
+            _ => None,
+        }
     }
 }
 

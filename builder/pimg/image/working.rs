@@ -24,6 +24,14 @@ pub enum WorkingError {
     /// The base has another kind of partition table.
     #[error("this base has a GUID partition table, and pimg builds on a master boot record only")]
     NotAnMbr,
+    /// There is no room for the root partition to grow.
+    #[error("the root partition (partition {root}) cannot grow: partition {next} stands behind it")]
+    NotLast {
+        /// Number of the root partition.
+        root: u32,
+        /// Number of a partition behind it.
+        next: u32,
+    },
     /// The root partition would be too long for its table.
     #[error("a master boot record cannot hold a partition of {sectors} sectors")]
     TooLong {
@@ -57,6 +65,9 @@ impl WorkingImage {
         let root_length = length - root.start;
         mbr::set_disk_signature(&device, disk_id)?;
         if root_length > root.length {
+            if let Some(next) = base.table().partitions.iter().find(|other| other.start > root.start) {
+                return Err(WorkingError::NotLast { root: root.number, next: next.number });
+            }
             let sectors = root_length / SECTOR;
             let size = u32::try_from(sectors).map_err(|_| WorkingError::TooLong { sectors })?;
             let number = u8::try_from(root.number).map_err(|_| WorkingError::NotAnMbr)?;

@@ -133,7 +133,7 @@ impl Fault for WorkingError {
     fn class(&self) -> Class {
         match self {
             Self::Overlay(_) => Class::Host,
-            Self::Table(_) | Self::NotAnMbr => Class::Base,
+            Self::Table(_) | Self::NotAnMbr | Self::NotLast { .. } => Class::Base,
             Self::TooLong { .. } => Class::Profile,
             Self::Grow(source) => class_of_ext4(source),
         }
@@ -180,12 +180,16 @@ impl Fault for TooSmall {
 
 /// All collisions of a plan.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+#[error("two parts of the plan want the same path in {} {}", .0.len(), if .0.len() == 1 { "place" } else { "places" })]
 pub(super) struct Collisions(pub(super) Vec<Collision>);
 
 impl Fault for Collisions {
     fn class(&self) -> Class {
         Class::Profile
+    }
+
+    fn details(&self) -> Option<String> {
+        Some(self.0.iter().map(|collision| format!("  {collision}\n")).collect())
     }
 
     fn hints(&self) -> Vec<String> {
