@@ -84,6 +84,10 @@ impl Superblock {
     pub(super) fn require_geometry(&self) -> Result<(), Error> {
         let bits_per_block = self.block_size * 8;
         let wrong = |name: &str, value: u64| Err(corrupt(format_args!("`{name}` is {value}")));
+        // clusters follow other rules than these, and would be taken for damage
+        if self.features.has_ro_compat(ro_compat::BIGALLOC) {
+            return Err(Error::Unsupported("`bigalloc`".to_owned()));
+        }
         if self.s_first_data_block != u32::from(self.block_size == 1024) {
             return wrong("s_first_data_block", self.s_first_data_block.into());
         }
