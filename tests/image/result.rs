@@ -102,7 +102,10 @@ fn expect_entry(change: &Value, entry: Option<&Entry>, what: &str) {
     if change["secret"] == true {
         // /etc/shadow is open to its group, as on every Debian
         assert!(entry.mode & 0o007 == 0, "{what}: a secret that others may read");
-        assert!(entry.mode & 0o070 == 0 || what.ends_with("shadow"), "{what}: a secret that a group may read");
+        assert!(
+            entry.mode & 0o070 == 0 || what.ends_with("shadow"),
+            "{what}: a secret that a group may read"
+        );
     }
 }
 

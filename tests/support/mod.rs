@@ -110,8 +110,10 @@ impl Project {
         if base.extension().is_some_and(|extension| extension == "img") {
             return base.to_owned();
         }
-        let name = base.file_stem().expect("a file name");
-        let decoded = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        // the base maker keeps each base in a directory that is named by what it was made from
+        let key = base.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+        let name = base.file_stem().expect("a file name").to_string_lossy();
+        let decoded = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{key}-{name}"));
         if !decoded.is_file() {
             let partial = self.join("decoding.img");
             let pipeline = format!(
