@@ -1,6 +1,5 @@
 //! What the whole-program tests share: a throw-away project, the base image, and the judges.
 #![expect(clippy::disallowed_methods, reason = "tests run pimg and other people's programs")]
-#![expect(clippy::print_stderr, reason = "a skip is told")]
 #![allow(dead_code, reason = "every test program uses a part of it")]
 
 use std::fs;
