@@ -85,3 +85,48 @@ impl BaseFiles for Overlaid<'_> {
 fn linked(path: &GuestPath, target: &str) -> Option<GuestPath> {
     if target.starts_with('/') { GuestPath::new(target).ok() } else { path.parent()?.join(target).ok() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Action, BaseFiles, Change, Content, EntryKind, GuestPath, Overlaid, Partition};
+    use crate::guest::test_support::MapBase;
+    use crate::plan::change::{Origin, Ownership};
+
+    fn path(text: &str) -> GuestPath {
+        GuestPath::new(text).expect("a valid path")
+    }
+
+    fn change(at: &str, action: Action) -> Change {
+        Change::root(path(at), action, Origin::Rule { rule: "a test" })
+    }
+
+    fn file(at: &str, text: &str) -> Change {
+        change(at, Action::PutFile { content: Content::bytes(text), ownership: Ownership::root(0o644) })
+    }
+
+    #[test]
+    fn later_rules_see_what_earlier_ones_change() {
+        let base = MapBase::default()
+            .file("/etc/hostname", "raspberrypi\n")
+            .file("/etc/passwd", "root:x:0:0::/root:/bin/sh\n")
+            .directory("/etc/ssh")
+            .file("/etc/ssh/sshd_config", "");
+        let link = Action::Symlink { target: "new".to_owned() };
+        let changes = [
+            file("/etc/hostname", "node\n"),
+            file("/etc/pimg/new", "text"),
+            change("/etc/pimg/link", link),
+            change("/etc/ssh", Action::Remove),
+        ];
+        let seen = Overlaid::new(&base, &changes);
+        let read = |at: &str| seen.read(Partition::Root, &path(at)).expect("a map cannot fail");
+        assert_eq!(read("/etc/hostname").as_deref(), Some(&b"node\n"[..]));
+        assert_eq!(read("/etc/pimg/link").as_deref(), Some(&b"text"[..]), "a link is followed");
+        assert_eq!(read("/etc/passwd"), base.read(Partition::Root, &path("/etc/passwd")).expect("a map"));
+        let names = seen.list(Partition::Root, &path("/etc/pimg")).expect("a map");
+        assert_eq!(names, Some(vec!["link".to_owned(), "new".to_owned()]));
+        assert_eq!(seen.kind(Partition::Root, &path("/etc/ssh/sshd_config")).expect("a map"), None);
+        let link = seen.kind(Partition::Root, &path("/etc/pimg/link")).expect("a map");
+        assert_eq!(link, Some(EntryKind::Symlink("new".to_owned())));
+    }
+}
