@@ -5,8 +5,9 @@
 #[path = "../image/judges.rs"]
 mod judges;
 #[path = "../support/mount.rs"]
-#[expect(dead_code, reason = "these tests compare whole trees only")]
 mod mount;
+#[path = "../support/planned.rs"]
+mod planned;
 #[path = "../support/mod.rs"]
 mod support;
 #[path = "../support/tiny_base.rs"]
@@ -66,7 +67,9 @@ fn told(output: &Output) -> String {
 fn expect_image(project: &Project, base: &Path, what: &str) {
     let output = build(project, base);
     assert_eq!(output.status.code(), Some(0), "{what}: {}", told(&output));
-    judges::expect_no_complaint(&built_image(project, &output));
+    let image = built_image(project, &output);
+    judges::expect_no_complaint(&image);
+    planned::expect_as_planned(base, &image, what);
 }
 
 /// Builds and demands a refusal of the base, with these words, and nothing in `out/`.

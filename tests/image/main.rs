@@ -3,6 +3,8 @@
 
 #[path = "../support/mount.rs"]
 mod mount;
+#[path = "../support/planned.rs"]
+mod planned;
 #[path = "../support/mod.rs"]
 mod support;
 
