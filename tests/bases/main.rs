@@ -19,6 +19,7 @@ mod fuzz;
 mod lived_in;
 mod same_bytes;
 mod trees;
+mod verify;
 
 use std::path::{Path, PathBuf};
 use std::process::Output;

@@ -1,12 +1,12 @@
 //! `pimg verify`
 
-use std::io::Read;
 use std::path::Path;
 
 use pimg_disk::block::BlockRead;
 use pimg_disk::ext4;
-use pimg_fetch::digest::HashingReader;
+use pimg_fetch::digest::Sha256Digest;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::outcome::{Check, Verdict, VerifyOutcome};
 use super::request::VerifyRequest;
@@ -20,6 +20,9 @@ use crate::image::sweep::{SweepError, sweep};
 
 /// Longest digest file and manifest, in bytes.
 const LONGEST_TEXT: u64 = 256 << 20;
+
+/// Bytes of a file that are digested at once.
+const PIECE: usize = 1 << 20;
 
 /// Checks everything about an image that can be known without building it again.
 ///
@@ -59,19 +62,21 @@ fn digest(image: &Path, context: &Context<'_>) -> Result<Check, Failure> {
     };
     let expected = String::from_utf8_lossy(&listed).split_whitespace().next().unwrap_or_default().to_owned();
     let device = FileDevice::open(image)?;
-    let unreadable =
-        |error| Failure::caused_by(Class::Host, format!("cannot read `{}`", image.display()), error);
     let task = context.reporter.begin("digesting the file", Some(device.len()));
-    let mut reader = HashingReader::new(device.file());
-    let mut buffer = vec![0; 1 << 20];
-    loop {
+    let mut sha256 = Sha256::new();
+    let mut buffer = vec![0; PIECE];
+    let mut offset = 0;
+    while offset < device.len() {
         context.check_interrupt()?;
-        match reader.read(&mut buffer).map_err(unreadable)? {
-            0 => break,
-            read => context.reporter.advance(task, read as u64),
-        }
+        let length = usize::try_from(device.len() - offset).map_or(PIECE, |rest| rest.min(PIECE));
+        device.read_at(offset, &mut buffer[..length]).map_err(|error| {
+            Failure::caused_by(Class::Host, format!("cannot read `{}`", image.display()), error)
+        })?;
+        sha256.update(&buffer[..length]);
+        offset += length as u64;
+        context.reporter.advance(task, length as u64);
     }
-    let got = reader.finish().0.to_string();
+    let got = Sha256Digest::from_bytes(sha256.finalize().into()).to_string();
     context.reporter.finish(task, "");
     Ok(if got == expected {
         passed(NAME, vec![format!("sha256 {got}")])
