@@ -1,5 +1,6 @@
 //! systemd units that overlays want on or off.
 
+use crate::guest::units::UnitName;
 use crate::plan::change::Origin;
 use crate::profile::document::{Keys, Table};
 use crate::profile::problem::{Located, Problem};
@@ -39,7 +40,7 @@ impl Units {
         keys.finish();
         let [enable, disable, mask] = [enable, disable, mask].map(|list| {
             let units = list.map(|list| list.value).unwrap_or_default();
-            for unit in units.iter().filter(|unit| !is_unit_name(&unit.value)) {
+            for unit in units.iter().filter(|unit| UnitName::new(&unit.value).is_err()) {
                 problems
                     .push(Problem::at(&unit.place, "is not the full name of a unit, such as `ssh.service`"));
             }
@@ -47,26 +48,6 @@ impl Units {
         });
         Self { enable, disable, mask }
     }
-}
-
-/// Unit names as systemd.unit(5) allows them.
-fn is_unit_name(text: &str) -> bool {
-    const TYPES: [&str; 11] = [
-        "service",
-        "socket",
-        "device",
-        "mount",
-        "automount",
-        "swap",
-        "target",
-        "path",
-        "timer",
-        "slice",
-        "scope",
-    ];
-    let allowed = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
-    let Some((name, kind)) = text.rsplit_once('.') else { return false };
-    !name.is_empty() && text.len() <= 255 && text.chars().all(allowed) && TYPES.contains(&kind)
 }
 
 impl UnitRequests {
