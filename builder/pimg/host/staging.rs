@@ -1,6 +1,6 @@
 //! Publishing: a build works in a directory beside the results, and renames into place what is complete.
 //!
-//! `out/.pimg-XXXXXX/<host>/…` becomes `out/<host>/…`. A reader sees the old directory or the new one. The
+//! `out/.pimg-<random>/<host>/…` becomes `out/<host>/…`. A reader sees the old directory or the new one. The
 //! staging directory vanishes with its owner; one that a killed build left is removed by the next build,
 //! which recognises it by its lock: the kernel drops the lock of a dead process.
 

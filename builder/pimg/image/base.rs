@@ -133,14 +133,6 @@ impl BaseImage {
         &self.reader
     }
 
-    /// The root partition as a device of its own.
-    ///
-    /// # Errors
-    /// Never, where the image could be opened.
-    pub fn root_device(&self) -> io::Result<Slice<Arc<dyn BlockRead>>> {
-        Slice::new(self.device(), "root partition", self.root.start, self.root.length)
-    }
-
     /// The boot partition.
     pub fn boot(&self) -> &RefCell<fat::Volume<'static>> {
         &self.volume

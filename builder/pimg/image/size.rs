@@ -24,8 +24,6 @@ pub struct TooSmall {
 pub struct BaseSizes {
     /// Where the root partition starts.
     pub root_start: u64,
-    /// Length of the root partition.
-    pub root_len: u64,
     /// Bytes in use on the root file system, its own structures among them.
     pub root_used: u64,
     /// Length of the base image.
@@ -72,8 +70,7 @@ mod tests {
     use super::{ALIGNMENT, BaseSizes, TooSmall, image_length};
     use crate::profile::host::ImageSpec;
 
-    const BASE: BaseSizes =
-        BaseSizes { root_start: 520 << 20, root_len: 1 << 30, root_used: 800 << 20, image_len: 1544 << 20 };
+    const BASE: BaseSizes = BaseSizes { root_start: 520 << 20, root_used: 800 << 20, image_len: 1544 << 20 };
 
     fn spec(size: Option<u64>, free: u64) -> ImageSpec {
         ImageSpec { size, free, version: "1".to_owned() }

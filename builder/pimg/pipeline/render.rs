@@ -93,7 +93,6 @@ fn sizes(base: &CheckedBase) -> BaseSizes {
     let root = base.image.root_partition();
     BaseSizes {
         root_start: root.start,
-        root_len: root.length,
         root_used: base.image.root().superblock().used_bytes(),
         image_len: base.image.device().len(),
     }
