@@ -41,6 +41,9 @@ pub enum Problem {
         /// Name of the field.
         field: &'static str,
     },
+    /// A file that is one stanza has another.
+    #[error("one stanza is all there may be")]
+    SecondStanza,
     /// A value is not what its field allows.
     #[error("`{field}` must be {expected}, got `{got}`")]
     BadValue {

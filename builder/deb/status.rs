@@ -16,7 +16,7 @@ pub struct Status {
 }
 
 /// The `Multi-Arch` field.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum MultiArch {
     /// One architecture at a time; the default.
     #[default]
@@ -27,6 +27,20 @@ pub enum MultiArch {
     Foreign,
     /// Serves packages that ask for `:any`.
     Allowed,
+}
+
+impl MultiArch {
+    pub(crate) const EXPECTED: &'static str = "`no`, `same`, `foreign` or `allowed`";
+
+    pub(crate) fn from_field(value: &str) -> Option<Self> {
+        match value {
+            "no" => Some(Self::No),
+            "same" => Some(Self::Same),
+            "foreign" => Some(Self::Foreign),
+            "allowed" => Some(Self::Allowed),
+            _ => None,
+        }
+    }
 }
 
 /// A configuration file that dpkg looks after.
@@ -120,16 +134,8 @@ fn status(stanza: &Stanza<'_>) -> Result<Status> {
 }
 
 fn multi_arch(field: &Field<'_>) -> Result<MultiArch> {
-    match field.value() {
-        "no" => Ok(MultiArch::No),
-        "same" => Ok(MultiArch::Same),
-        "foreign" => Ok(MultiArch::Foreign),
-        "allowed" => Ok(MultiArch::Allowed),
-        other => {
-            let expected = "`no`, `same`, `foreign` or `allowed`";
-            Err(Error::bad_value(field.line(), "Multi-Arch", expected, other))
-        }
-    }
+    let bad = || Error::bad_value(field.line(), "Multi-Arch", MultiArch::EXPECTED, field.value());
+    MultiArch::from_field(field.value()).ok_or_else(bad)
 }
 
 fn installed_size(field: &Field<'_>) -> Result<u64> {
