@@ -4,7 +4,7 @@
 //! the inode or a block; walking the tree is for [`block_map`](super::block_map).
 
 use super::checksum::Seed;
-use super::fields::{join, le16, le32};
+use super::fields::{join, le16, le32, put16, put32};
 use super::superblock::Superblock;
 
 /// Magic number of every node.
@@ -15,6 +15,8 @@ const MAX_DEPTH: u16 = 5;
 const ENTRY_LEN: usize = 12;
 /// Longest initialised extent in blocks; above it the length of an unwritten one is stored.
 const MAX_INITIALISED: u16 = 32_768;
+/// Longest unwritten extent in blocks.
+pub(super) const MAX_UNWRITTEN: u64 = 32_767;
 
 /// A run of blocks of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +85,20 @@ pub(super) fn parse_node(superblock: &Superblock, bytes: &[u8], seed: Option<See
     parse_inner(superblock, entries).map(|children| Node::Inner(eh_depth, children))
 }
 
+/// Says of all extents of the leaf in `bytes`, which [`parse_node`] has read, that they were written.
+pub(super) fn mark_written(bytes: &mut [u8], seed: Option<Seed>) {
+    let (eh_entries, eh_max) = (le16(bytes, 2), le16(bytes, 4));
+    for entry in bytes.chunks_exact_mut(ENTRY_LEN).skip(1).take(eh_entries.into()) {
+        let ee_len = le16(entry, 4);
+        if ee_len > MAX_INITIALISED {
+            put16(entry, 4, ee_len - MAX_INITIALISED);
+        }
+    }
+    if let Some(computed) = seed.and_then(|seed| tail_checksum(bytes, eh_max, seed)) {
+        put32(bytes, ENTRY_LEN * (usize::from(eh_max) + 1), computed);
+    }
+}
+
 fn tail_checksum(bytes: &[u8], eh_max: u16, seed: Seed) -> Option<u32> {
     seed.with(bytes.get(..ENTRY_LEN * (usize::from(eh_max) + 1))?).value()
 }
@@ -143,7 +159,6 @@ fn parse_inner<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ext4::fields::{put16, put32};
     use crate::ext4::superblock::tests::raw_superblock;
     use proptest::prelude::*;
 
@@ -173,6 +188,21 @@ mod tests {
             Extent { logical: 40_000, length: 1, start: 200, initialised: false },
         ];
         assert_eq!(extents, Node::Leaf(expected.to_vec()));
+    }
+
+    #[test]
+    fn what_is_marked_as_written_has_its_checksum() {
+        let mut block = vec![0; 1024];
+        block[..60].copy_from_slice(&root(0, &[(0, 32_768, 100), (40_000, 32_768 + 300, 200)]));
+        put16(&mut block, 4, 84);
+        let seed = Some(Seed::Crc32c(7));
+        mark_written(&mut block, seed);
+        let superblock = Superblock::parse(&raw_superblock()).expect("a good superblock");
+        let expected = [
+            Extent { logical: 0, length: 32_768, start: 100, initialised: true },
+            Extent { logical: 40_000, length: 300, start: 200, initialised: true },
+        ];
+        assert_eq!(parse_node(&superblock, &block, seed), Ok(Node::Leaf(expected.to_vec())));
     }
 
     #[test]

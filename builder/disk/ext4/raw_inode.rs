@@ -2,14 +2,19 @@
 //! wrongly, or not at all. Format: kernel documentation, `filesystems/ext4/inodes.rst`.
 
 use super::Error;
-use super::fields::{le16, put, put16};
+use super::fields::{halves, le16, le32, put, put16};
 use super::inode::{Timestamp, inode_checksum};
 use super::superblock::Superblock;
 
 const MODE: usize = 0x00;
 const UID_LOW: usize = 0x02;
+const SIZE_LOW: usize = 0x04;
 const GID_LOW: usize = 0x18;
 const BLOCK: usize = 0x28;
+/// Length of `i_block` in bytes.
+const BLOCK_LEN: usize = 60;
+const GENERATION: usize = 0x64;
+const SIZE_HIGH: usize = 0x6c;
 const UID_HIGH: usize = 0x78;
 const GID_HIGH: usize = 0x7a;
 const CHECKSUM_LOW: usize = 0x7c;
@@ -83,6 +88,22 @@ impl RawInode {
             put(&mut self.0, low, &[a, b]);
             put(&mut self.0, high, &[c, d]);
         }
+    }
+
+    /// Sets the length in bytes.
+    pub(super) fn set_size(&mut self, size: u64) {
+        let (low, high) = halves(size);
+        put(&mut self.0, SIZE_LOW, &low.to_le_bytes());
+        put(&mut self.0, SIZE_HIGH, &high.to_le_bytes());
+    }
+
+    pub(super) fn generation(&self) -> u32 {
+        le32(&self.0, GENERATION)
+    }
+
+    /// The root of the extent tree, or the block map.
+    pub(super) fn block_map_mut(&mut self) -> &mut [u8] {
+        self.0.get_mut(BLOCK..BLOCK + BLOCK_LEN).unwrap_or_default()
     }
 
     /// The device number in the encoding the kernel writes: the old one where both halves fit a byte, else the

@@ -59,6 +59,23 @@ impl Replacements for View<'_> {
     }
 }
 
+/// What the base has in a range of blocks.
+enum Below {
+    Zeroes,
+    Bytes(Vec<u8>),
+}
+
+impl Below {
+    /// Its blocks, and zeroes without end where it has nothing else.
+    fn blocks(&self) -> impl Iterator<Item = &Block> {
+        let (bytes, zeroes) = match self {
+            Self::Zeroes => (&[][..], usize::MAX),
+            Self::Bytes(bytes) => (&bytes[..], 0),
+        };
+        bytes.as_chunks().0.iter().chain(std::iter::repeat_n(&[0; BLOCK_SIZE], zeroes))
+    }
+}
+
 impl Overlay {
     /// An overlay of `len` bytes over `base`, without a dirty block. `store` must be empty.
     ///
@@ -102,7 +119,7 @@ impl Overlay {
 
     /// Makes `block` the content of block `number`, whose content in the base is `below`. Says whether it has
     /// to be kept in a new slot.
-    fn put(&self, index: &mut Index, number: u64, block: &Block, below: &[u8]) -> io::Result<bool> {
+    fn put(&self, index: &mut Index, number: u64, block: &Block, below: &Block) -> io::Result<bool> {
         let old = index.dirty.get(&number).copied();
         let replaced = if block == below {
             None
@@ -128,24 +145,58 @@ impl Overlay {
         Ok(false)
     }
 
+    /// Keeps whole blocks of which none is dirty and each differs from the base, without copying them. Says whether
+    /// it did: contents of new files are such blocks.
+    fn keep_new(&self, index: &mut Index, first: u64, part: &[u8], below: &Below) -> io::Result<bool> {
+        let (blocks, rest) = part.as_chunks::<BLOCK_SIZE>();
+        let end = first.saturating_add(blocks.len() as u64);
+        let is_new = rest.is_empty()
+            && index.free.is_empty()
+            && index.dirty.range(first..end).next().is_none()
+            && blocks.iter().zip(below.blocks()).all(|(block, below)| block != below)
+            && blocks.iter().all(|block| block.iter().any(|byte| *byte != 0));
+        if is_new {
+            let slots = self.store.append(blocks)?..=u32::MAX;
+            index.dirty.extend((first..end).zip(slots.map(Replaced::Slot)));
+        }
+        Ok(is_new)
+    }
+
+    /// What the base has in `length` bytes from `offset` on. A hole is not read, for most of what is written goes
+    /// where the base is free.
+    fn below(&self, offset: u64, length: usize) -> io::Result<Below> {
+        let data = if offset < self.base.len() { self.base.next_data(offset)? } else { None };
+        if data.is_none_or(|data| data.start >= offset.saturating_add(length as u64)) {
+            return Ok(Below::Zeroes);
+        }
+        let mut bytes = vec![0; length];
+        read_base(self.base.as_ref(), offset, &mut bytes)?;
+        Ok(Below::Bytes(bytes))
+    }
+
     /// Writes a part that [`COMPARE`] bytes of whole blocks cover.
     fn write_part(&self, index: &mut Index, offset: u64, part: &[u8]) -> io::Result<()> {
         let within = usize::try_from(offset % BLOCK).map_err(io::Error::other)?;
         let first = offset / BLOCK;
         let covered = (within + part.len()).next_multiple_of(BLOCK_SIZE);
-        let mut below = vec![0; covered];
-        read_base(self.base.as_ref(), first * BLOCK, &mut below)?;
+        let below = self.below(first * BLOCK, covered)?;
+        if within == 0 && self.keep_new(index, first, part, &below)? {
+            return Ok(());
+        }
         let (mut new_numbers, mut new_blocks) = (Vec::new(), Vec::new());
         let mut rest = part;
         let mut within = within;
-        for (number, below) in (first..).zip(below.chunks_exact(BLOCK_SIZE)) {
+        for (number, below) in (first..).zip(below.blocks()) {
+            if rest.is_empty() {
+                break;
+            }
             let (piece, after) = rest.split_at(rest.len().min(BLOCK_SIZE - within));
             let mut block: Block = [0; BLOCK_SIZE];
             if piece.len() < BLOCK_SIZE {
                 match index.dirty.get(&number) {
                     Some(Replaced::Slot(slot)) => self.store.read_slot(*slot, &mut block)?,
                     Some(Replaced::Zero) => {}
-                    None => block.copy_from_slice(below),
+                    None => block = *below,
                 }
             }
             block.iter_mut().skip(within).zip(piece).for_each(|(to, from)| *to = *from);

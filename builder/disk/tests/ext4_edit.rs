@@ -273,6 +273,33 @@ fn a_full_file_system_stays_clean_and_takes_files_again_after_a_removal() {
     }
 }
 
+/// As many pieces as one leaf of the smallest block size holds: the crate splits a full leaf in halves, which
+/// `e2fsck` would rather have full.
+#[test]
+fn a_file_in_many_pieces_is_whole() {
+    for (name, features) in FEATURE_SETS {
+        let Some(image) = Image::make_empty(features, 32 * MIB) else { return };
+        let mut editor = open(&image);
+        let bytes = noise(3, 600_001);
+        let create = |editor: &mut Editor, path: &str, len: usize, told: usize| {
+            editor.create_file(path, &plain(0o644), &mut &bytes[..len], told as u64)
+        };
+        let names: Vec<_> = (0..4000).map(|number| format!("/{number}")).collect();
+        let made = names.iter().take_while(|name| create(&mut editor, name, 8192, 8192).is_ok()).count();
+        names[..made].iter().step_by(2).for_each(|name| editor.remove(name).expect("removes"));
+        assert!(create(&mut editor, "/short", 500_000, 600_000).is_err(), "{name}");
+        create(&mut editor, "/pieces", 600_001, 600_001).expect("fits");
+        editor.append("/pieces", b"more").expect("grows");
+        editor.finish().expect("finishes");
+        image.judge(name);
+        let pieces = image.debugfs("ex /pieces").lines().count();
+        assert!(pieces > 60, "{name}: {pieces} pieces");
+        let out = image.directory.path().join("out");
+        image.debugfs(&format!("dump /pieces {}", out.display()));
+        assert!(std::fs::read(out).expect("dumped") == [&bytes[..], b"more"].concat(), "{name}");
+    }
+}
+
 #[test]
 fn used_up_inodes_are_no_space_and_no_corruption() {
     let Some(image) = Image::make(&["-b4096", "-N2048"], 64 * MIB) else { return };

@@ -1,15 +1,14 @@
-//! Contents of regular files.
+//! Regular files: making, replacing and extending them.
 
-use std::io::{self, Read};
+use std::io::Read;
 
 use super::attributes::Attributes;
 use super::path::Place;
 use super::session::{Editor, Found, REGULAR, conflict};
 use crate::ext4::Error;
-use crate::ext4::adapter::display;
 
-/// How much content is read, placed and written at a time, in bytes. Each piece looks for one run of free
-/// blocks of its size first, so larger pieces mean fewer extents; memory use is a few times this.
+/// How much is added to a file at a time, in bytes. Each piece looks for one run of free blocks of its size first,
+/// so larger pieces mean fewer extents; memory use is a few times this.
 const PIECE: usize = 4 << 20;
 /// The name of a file that is going to replace another one.
 const SUCCESSOR: &[u8] = b".pimg-new";
@@ -72,27 +71,6 @@ impl Editor {
         Ok(())
     }
 
-    fn fill(&mut self, path: &[u8], number: u32, content: &mut dyn Read, len: u64) -> Result<(), Error> {
-        let capacity = usize::try_from(len).unwrap_or(PIECE).min(PIECE);
-        let mut piece = Vec::with_capacity(capacity);
-        let mut offset = 0_u64;
-        while offset < len {
-            piece.clear();
-            let wanted = (len - offset).min(PIECE as u64);
-            let got =
-                Read::take(&mut *content, wanted).read_to_end(&mut piece).map_err(content_error(path))?;
-            if (got as u64) < wanted {
-                let end = offset.saturating_add(got as u64);
-                return Err(Error::InvalidValue(format!(
-                    "the content of `{}`: expected {len} bytes, got {end}",
-                    display(path)
-                )));
-            }
-            offset = self.write_piece(path, number, offset, &piece)?;
-        }
-        Ok(())
-    }
-
     /// Writes one piece and gives the offset behind it.
     fn write_piece(&mut self, path: &[u8], number: u32, offset: u64, piece: &[u8]) -> Result<u64, Error> {
         self.call(path, |fs| fs.apply_pwrite_ino(number, offset, piece))?;
@@ -116,9 +94,4 @@ impl Editor {
         self.call(path, |fs| fs.apply_rename_at(place.parent, successor, place.parent, &place.name, true))?;
         self.after_unlink(path, old)
     }
-}
-
-fn content_error(path: &[u8]) -> impl FnOnce(io::Error) -> Error {
-    let path = display(path);
-    move |error| Error::Io(io::Error::new(error.kind(), format!("the content of `{path}`: {error}")))
 }

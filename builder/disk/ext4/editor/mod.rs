@@ -2,6 +2,7 @@
 
 mod acl;
 mod attributes;
+mod content;
 mod file;
 mod path;
 mod session;

@@ -37,8 +37,9 @@ pub(super) const SYMLINK: u16 = 0o120_000;
 /// everything. The panic hook of the process runs all the same and usually prints to standard error.
 pub struct Editor {
     fs: Filesystem,
+    device: Arc<Adapter>,
     /// As it was when the session began: geometry and checksum seed never change.
-    superblock: Superblock,
+    pub(super) superblock: Superblock,
     pub(super) now: Timestamp,
     /// Directories whose entries changed and whose times are still to be set.
     touched: BTreeSet<u32>,
@@ -64,12 +65,13 @@ impl Editor {
         check_time(&superblock, now)?;
         drop(reader);
         let runtime = Arc::new(FixedRuntime::new(clock));
-        let adapter = Arc::new(Adapter(device));
-        let mut fs = guarded(|| Filesystem::mount_with_runtime(adapter, runtime))
+        let device = Arc::new(Adapter::new(device));
+        let mut fs = guarded(|| Filesystem::mount_with_runtime(device.clone(), runtime))
             .ok_or_else(panicked)?
             .map_err(|error| translate(error, b"/"))?;
         fs.journal = None;
-        Ok(Self { fs, superblock, now, touched: BTreeSet::new(), freed: false, broken: false })
+        device.settle()?;
+        Ok(Self { fs, device, superblock, now, touched: BTreeSet::new(), freed: false, broken: false })
     }
 
     /// Sets the times of changed directories and marks the file system cleanly unmounted.
@@ -90,7 +92,8 @@ impl Editor {
             return Err(broken());
         }
         let fs = self.fs;
-        guarded(|| fs.finish()).ok_or_else(panicked)?.map_err(|error| translate(error, b"/"))
+        guarded(|| fs.finish()).ok_or_else(panicked)?.map_err(|error| translate(error, b"/"))?;
+        Ok(self.device.settle()?)
     }
 
     /// Runs one operation of the crate on behalf of `path`.
@@ -123,7 +126,11 @@ impl Editor {
             return Err(broken());
         }
         let fs = &self.fs;
-        let result = guarded(|| operation(fs));
+        let result = guarded(|| {
+            let result = operation(fs);
+            self.device.settle()?;
+            result
+        });
         // after a panic or a failed write the device may hold half of an operation
         self.broken = matches!(result, None | Some(Err(fs_ext4::Error::Io(_))));
         result.ok_or_else(panicked)
