@@ -10,15 +10,12 @@ use crate::cache::{Bucket, Cache, Memo};
 use crate::digest::Sha256Digest;
 use crate::error::{Class, Error, Result};
 use crate::http::{Client, Download, Validator, shown};
-use crate::ingest::{Ingested, Limits, ingest, require};
+use crate::ingest::{CHUNK, Ingested, Limits, ingest, require, send_file};
 use crate::partial::Partial;
 use crate::pipeline::{BufferRing, Chunk};
 use crate::source::{Pins, Source};
 use crate::stamp::Stamp;
 use crate::watch::Watch;
-
-/// Length of the buffers of published bytes.
-const CHUNK: usize = 256 << 10;
 
 /// How often a download may start over because the content changed meanwhile.
 const RESTARTS: u32 = 3;
@@ -98,6 +95,12 @@ impl BaseFetcher<'_> {
     /// The cached image that the pins name.
     fn pinned(&self, source: &Source, pins: Pins) -> Result<Option<VerifiedBase>> {
         match pins {
+            Pins { published: Some(published), raw: Some(raw) } => {
+                match self.decoded(source, published, pins)? {
+                    Some(base) => Ok(Some(base)),
+                    None => self.restored(source, published, raw),
+                }
+            }
             Pins { published: Some(published), .. } => self.decoded(source, published, pins),
             Pins { raw: Some(raw), .. } => match self.recall(Memo::PublishedOfRaw, raw) {
                 Some(published) => self.decoded(source, published, pins),
@@ -114,6 +117,26 @@ impl BaseFetcher<'_> {
         };
         require(format!("`{source}`"), pins.published, published)?;
         require(format!("the raw image in `{source}`"), pins.raw, raw)?;
+        let Some(path) = self.cache.get(Bucket::Raw, raw)? else {
+            return Ok(None);
+        };
+        let raw_len = fs_err::metadata(&path)?.len();
+        Ok(Some(VerifiedBase { path, published, raw, raw_len, source: source.clone() }))
+    }
+
+    /// The cached image with this digest that nobody saw published: it came from a vault. Whoever pins both
+    /// digests vouches that they belong together; where the cache knows better, it is asked instead.
+    fn restored(
+        &self,
+        source: &Source,
+        published: Sha256Digest,
+        raw: Sha256Digest,
+    ) -> Result<Option<VerifiedBase>> {
+        if self.recall(Memo::RawOfPublished, published).is_some()
+            || self.recall(Memo::PublishedOfRaw, raw).is_some()
+        {
+            return Ok(None);
+        }
         let Some(path) = self.cache.get(Bucket::Raw, raw)? else {
             return Ok(None);
         };
@@ -171,19 +194,7 @@ impl BaseFetcher<'_> {
             }
         }
         self.watch.begin(&format!("reading {}", source.name()), Some(metadata.len()));
-        let ingested = self.ingest(source, pins, |sink| {
-            let (mut file, mut ring) = (&file, BufferRing::new(CHUNK));
-            while let Some(chunk) = ring.fill(&mut file)? {
-                if self.watch.interrupted() {
-                    return Err(Error::Interrupted);
-                }
-                if !sink(&chunk) {
-                    break;
-                }
-                self.watch.advance(chunk.len() as u64);
-            }
-            Ok(())
-        })?;
+        let ingested = self.ingest(source, pins, |sink| send_file(&file, self.watch, sink))?;
         if Stamp::from(&file.metadata()?) != stamp {
             return Err(Error::FileChanged { path: path.to_path_buf() });
         }

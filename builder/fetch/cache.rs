@@ -66,6 +66,10 @@ pub(crate) enum Memo {
     FileSeen,
     /// Digest of a URL → validator and digest of its bytes.
     UrlSeen,
+    /// Digest of a repository's URI and suite, or of its `Release` → digests of what was signed, and validator.
+    Snapshot,
+    /// Digest of a compressed index → digest of the index.
+    UnpackedOfIndex,
 }
 
 impl Memo {
@@ -75,6 +79,8 @@ impl Memo {
             Self::PublishedOfRaw => "published-of",
             Self::FileSeen => "file",
             Self::UrlSeen => "url",
+            Self::Snapshot => "snapshot",
+            Self::UnpackedOfIndex => "index",
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::apt::{Hop, Refusal};
 use crate::decode::Format;
 use crate::digest::Sha256Digest;
 
@@ -151,6 +152,26 @@ pub enum Error {
         /// The digest of the bytes.
         got: Sha256Digest,
     },
+    /// A file has another length than the pinned one.
+    #[error("{what} has another length: expected {expected} bytes, got {got}{}", if *whole { "" } else { " and more" })]
+    SizeMismatch {
+        /// What was measured.
+        what: String,
+        /// The pinned length in bytes.
+        expected: u64,
+        /// Its length in bytes.
+        got: u64,
+        /// Whether `got` is all of it, or what had come when it was given up.
+        whole: bool,
+    },
+    /// A directory that is no vault.
+    #[error("`{}` is not a vault: {reason}", path.display())]
+    NotAVault {
+        /// The directory.
+        path: PathBuf,
+        /// What it lacks, or has too much.
+        reason: &'static str,
+    },
     /// A key that is not usable or not the expected one.
     #[error("cannot trust `{origin}`: {reason}")]
     Untrusted {
@@ -158,6 +179,28 @@ pub enum Error {
         origin: String,
         /// Why not.
         reason: String,
+    },
+    /// A repository is not what its key promises.
+    #[error("cannot trust repository `{repository}`: {hop}: {refusal}")]
+    Refused {
+        /// What we call it.
+        repository: String,
+        /// Which link of the chain broke.
+        hop: Hop,
+        /// How.
+        refusal: Box<Refusal>,
+    },
+    /// A repository has no such part.
+    #[error("repository `{repository}` has no {what} `{wanted}`, only {}", names(offered))]
+    NotOffered {
+        /// What we call it.
+        repository: String,
+        /// `component`, `architecture` or `index`.
+        what: &'static str,
+        /// The one asked for.
+        wanted: String,
+        /// The ones that it has.
+        offered: Vec<String>,
     },
     /// A file changed while it was read.
     #[error("`{}` changed while it was read", path.display())]
@@ -183,8 +226,12 @@ impl Error {
     /// What kind of failure it is.
     pub fn class(&self) -> Class {
         match self {
-            Self::UnknownSource { .. } => Class::Usage,
-            Self::Unpinned { .. } | Self::DigestMismatch { .. } | Self::Untrusted { .. } => Class::Trust,
+            Self::UnknownSource { .. } | Self::NotAVault { .. } | Self::NotOffered { .. } => Class::Usage,
+            Self::Unpinned { .. }
+            | Self::DigestMismatch { .. }
+            | Self::SizeMismatch { .. }
+            | Self::Untrusted { .. }
+            | Self::Refused { .. } => Class::Trust,
             Self::Offline { .. }
             | Self::Network { .. }
             | Self::Status { .. }
@@ -218,5 +265,12 @@ fn meaning(code: u16) -> &'static str {
         429 => " (too many requests)",
         500..=599 => " (the server has a problem)",
         _ => "",
+    }
+}
+
+fn names(names: &[String]) -> String {
+    match names {
+        [] => "an empty list".to_owned(),
+        names => names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
     }
 }

@@ -8,6 +8,7 @@
 mod answer;
 mod connection;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use reqwest::Url;
@@ -322,6 +323,13 @@ impl Validator {
     }
 }
 
+/// Whether the server runs on this machine: 127.0.0.0/8, `::1`, `localhost` (RFC 6761 section 6.3).
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    address.map_or(host == "localhost", |address| address.is_loopback())
+}
+
 /// A URL as it may be shown: tokens live in credentials and queries.
 pub(crate) fn shown(url: &Url) -> String {
     let mut shown = url.clone();
@@ -342,7 +350,12 @@ fn follow(attempt: Attempt<'_>) -> reqwest::redirect::Action {
 
 fn redirect_refusal(previous: &[Url], next: &Url) -> Option<String> {
     let was_secure = previous.last().is_some_and(|url| url.scheme() == "https");
+    let was_here = previous.last().is_some_and(is_loopback);
     match next.scheme() {
+        // what this machine serves may count as vouched for: see `batch::first_sight`
+        "http" if was_here && !is_loopback(next) => {
+            Some(format!("from this machine to plain HTTP at `{}`", shown(next)))
+        }
         "http" if was_secure => Some(format!("from HTTPS to plain HTTP at `{}`", shown(next))),
         "http" | "https" if previous.len() > MAX_REDIRECTS => {
             Some(format!("more than {MAX_REDIRECTS} redirects, the last to `{}`", shown(next)))

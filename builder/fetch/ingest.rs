@@ -17,6 +17,9 @@ use crate::pipeline::{
 use crate::source::Pins;
 use crate::watch::Watch;
 
+/// Length of the buffers of published bytes.
+pub(crate) const CHUNK: usize = 256 << 10;
+
 /// Length of the buffers of raw bytes.
 const RAW_CHUNK: usize = 1 << 20;
 
@@ -111,6 +114,28 @@ impl Stages {
         require(format!("the raw image in {origin}"), pins.raw, self.raw)?;
         Ok((self.published, self.raw))
     }
+}
+
+/// Sends a file from where it stands to its end, or until `sink` has enough.
+///
+/// # Errors
+/// `Interrupted`, and failures of the file system.
+pub(crate) fn send_file(
+    mut file: impl Read,
+    watch: &dyn Watch,
+    sink: &mut dyn FnMut(&Chunk) -> bool,
+) -> Result<()> {
+    let mut ring = BufferRing::new(CHUNK);
+    while let Some(chunk) = ring.fill(&mut file)? {
+        if watch.interrupted() {
+            return Err(Error::Interrupted);
+        }
+        if !sink(&chunk) {
+            break;
+        }
+        watch.advance(chunk.len() as u64);
+    }
+    Ok(())
 }
 
 /// Compares a digest with its pin.

@@ -1,5 +1,11 @@
-//! Keyrings: OpenPGP certificates (RFC 9580), binary or armored, chosen by their fingerprint.
+//! Keyrings: OpenPGP certificates (RFC 9580), binary or armored, chosen by their fingerprint, and the signatures
+//! that are checked by them.
 
+mod cleartext;
+mod problem;
+mod verify;
+
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -8,6 +14,9 @@ use sequoia_openpgp::cert::CertParser;
 use sequoia_openpgp::parse::Parse;
 
 use crate::error::{Error, Result};
+
+pub use self::problem::SignatureProblem;
+pub(crate) use self::verify::CLOCK_SKEW;
 
 /// The fingerprint of a certificate: 40 (version 4) or 64 (version 6) hexadecimal digits, printed in upper case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -39,6 +48,7 @@ impl FromStr for Fingerprint {
 pub struct Certificate {
     fingerprint: Fingerprint,
     user_ids: Vec<String>,
+    inner: Cert,
 }
 
 impl Certificate {
@@ -61,20 +71,27 @@ pub struct Keyring {
 }
 
 impl Keyring {
-    /// Reads a keyring. `origin` names it in errors.
+    /// Reads a keyring: what lies in `.gpg` and `.pgp` files, armored certificates one after the other, and the
+    /// text of a `Signed-By` field. `origin` names it in errors.
     ///
     /// # Errors
     /// `Untrusted` where a certificate is damaged, where there is none, or where a secret key is among them.
     pub fn parse(origin: &str, bytes: &[u8]) -> Result<Self> {
         let untrusted = |reason: String| Error::Untrusted { origin: origin.to_owned(), reason };
-        let parser = CertParser::from_bytes(bytes).map_err(|error| untrusted(error.to_string()))?;
+        // GnuPG's own format: the magic of its first blob, kbx/keybox-blob.c
+        if bytes.get(8..12) == Some(b"KBXf") {
+            return Err(untrusted("it is a GnuPG keybox, not an exported keyring".to_owned()));
+        }
         let mut certificates = Vec::new();
-        for certificate in parser {
-            let certificate = certificate.map_err(|error| untrusted(error.to_string()))?;
-            if certificate.is_tsk() {
-                return Err(untrusted("it holds a secret key".to_owned()));
+        for block in blocks(bytes) {
+            let parser = CertParser::from_bytes(&block).map_err(|error| untrusted(error.to_string()))?;
+            for certificate in parser {
+                let certificate = certificate.map_err(|error| untrusted(error.to_string()))?;
+                if certificate.is_tsk() {
+                    return Err(untrusted("it holds a secret key".to_owned()));
+                }
+                certificates.push(Certificate::from(certificate));
             }
-            certificates.push(Certificate::from(&certificate));
         }
         if certificates.is_empty() {
             return Err(untrusted("it holds no OpenPGP certificate".to_owned()));
@@ -85,6 +102,12 @@ impl Keyring {
     /// All certificates, in the order of the file.
     pub fn certificates(&self) -> &[Certificate] {
         &self.certificates
+    }
+
+    /// Takes in the certificates of a further file.
+    pub fn extend(&mut self, other: Self) {
+        self.origin = format!("{}, {}", self.origin, other.origin);
+        self.certificates.extend(other.certificates);
     }
 
     /// The certificate with this fingerprint.
@@ -101,71 +124,40 @@ impl Keyring {
     }
 }
 
-impl From<&Cert> for Certificate {
-    fn from(certificate: &Cert) -> Self {
+impl From<Cert> for Certificate {
+    fn from(certificate: Cert) -> Self {
         let printable = |text: String| text.replace(char::is_control, "\u{fffd}");
         let user_id = |bytes: &[u8]| printable(String::from_utf8_lossy(bytes).into_owned());
         Self {
             fingerprint: Fingerprint(certificate.fingerprint().to_hex()),
             user_ids: certificate.userids().map(|bound| user_id(bound.userid().value())).collect(),
+            inner: certificate,
         }
     }
+}
+
+/// The armored blocks of a text; bytes without any are one binary block. In a field of a stanza (`deb822(5)`)
+/// lines are indented and a dot stands for an empty one.
+fn blocks(bytes: &[u8]) -> Vec<Cow<'_, [u8]>> {
+    const BEGIN: &str = "-----BEGIN PGP ";
+    let armored = std::str::from_utf8(bytes).ok().filter(|text| text.contains(BEGIN));
+    let Some(text) = armored else {
+        return vec![Cow::Borrowed(bytes)];
+    };
+    let mut blocks = Vec::new();
+    let mut block = String::new();
+    for line in text.lines().map(|line| if line.trim() == "." { "" } else { line.trim() }) {
+        if line.starts_with(BEGIN) && !block.is_empty() {
+            blocks.push(std::mem::take(&mut block));
+        }
+        if !block.is_empty() || line.starts_with(BEGIN) {
+            block.push_str(line);
+            block.push('\n');
+        }
+    }
+    blocks.push(block);
+    blocks.into_iter().map(|block| Cow::Owned(block.into_bytes())).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use sequoia_openpgp::cert::CertBuilder;
-    use sequoia_openpgp::serialize::SerializeInto;
-
-    use super::*;
-
-    fn certificate(name: &str) -> Cert {
-        let (certificate, _revocation) =
-            CertBuilder::new().add_userid(name).add_signing_subkey().generate().expect("a new key");
-        certificate
-    }
-
-    #[test]
-    fn binary_and_armored_keyrings_list_their_certificates() {
-        let (one, two) = (certificate("One <one@example.org>"), certificate("Two"));
-        let mut binary = one.to_vec().expect("serialised");
-        binary.extend(two.to_vec().expect("serialised"));
-        let keyring = Keyring::parse("test.gpg", &binary).expect("two certificates");
-        let names: Vec<_> = keyring.certificates().iter().flat_map(|one| one.user_ids().to_vec()).collect();
-        assert_eq!(names, ["One <one@example.org>", "Two"]);
-
-        let armored = one.armored().to_vec().expect("serialised");
-        assert!(armored.starts_with(b"-----BEGIN PGP PUBLIC KEY BLOCK-----"));
-        let keyring = Keyring::parse("test.asc", &armored).expect("one certificate");
-        let spaced = one.fingerprint().to_spaced_hex().to_lowercase();
-        let found = keyring.require(&spaced.parse().expect("a fingerprint")).expect("it is there");
-        assert_eq!(found.fingerprint().to_string(), one.fingerprint().to_hex());
-
-        let error = keyring.require(&two.fingerprint().to_hex().parse().expect("a fingerprint"));
-        let text = error.expect_err("another key").to_string();
-        assert!(
-            text.contains(&two.fingerprint().to_hex()) && text.contains(&one.fingerprint().to_hex()),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn what_is_no_keyring_is_refused() {
-        let one = certificate("One");
-        let truncated = one.to_vec().expect("serialised");
-        let truncated = truncated.get(..truncated.len() / 2).expect("half of it");
-        for bytes in [&b""[..], b"<html>404</html>", &[0x99, 0xff, 0xff], truncated] {
-            let error = Keyring::parse("test.gpg", bytes).expect_err("no keyring");
-            assert!(matches!(error, Error::Untrusted { .. }), "{error}");
-        }
-        let secret = one.as_tsk().to_vec().expect("serialised");
-        let text = Keyring::parse("test.gpg", &secret).expect_err("a secret key").to_string();
-        assert_eq!(text, "cannot trust `test.gpg`: it holds a secret key");
-    }
-
-    #[test]
-    fn a_key_id_is_no_fingerprint() {
-        assert!("82B129927FA3303E".parse::<Fingerprint>().is_err());
-        assert!("CF8A 1AF5 02A2 AA2D 763B  AE7E 82B1 2992 7FA3 303E".parse::<Fingerprint>().is_ok());
-    }
-}
+mod tests;

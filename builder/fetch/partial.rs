@@ -4,8 +4,9 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
 use fs_err::File;
+use tempfile::{NamedTempFile, TempPath};
 
-use crate::cache::{Cache, replace};
+use crate::cache::{Bucket, Cache, replace};
 use crate::digest::Sha256Digest;
 use crate::error::{Error, Result};
 use crate::http::Validator;
@@ -89,6 +90,13 @@ impl Partial {
         replace(&self.note, format!("{}\n{validator}\n", self.length).as_bytes())?;
         self.noted = self.length;
         Ok(())
+    }
+
+    /// Makes it content of the cache: it is complete. The caller digested what is in it.
+    pub(crate) fn publish(self, cache: &Cache, bucket: Bucket, digest: Sha256Digest) -> Result<PathBuf> {
+        remove_if_there(&self.note)?;
+        let (file, path) = self.file.into_parts();
+        cache.publish(bucket, digest, NamedTempFile::from_parts(file, TempPath::try_from_path(path)?))
     }
 
     /// Removes it: it is complete, or no good.

@@ -6,6 +6,13 @@
 pub trait Watch: Sync {
     /// A task begins. `total` is in bytes, where it is known.
     fn begin(&self, task: &str, total: Option<u64>);
+    /// A task begins that consists of `parts` smaller ones, such as the files of a batch.
+    fn begin_many(&self, task: &str, parts: usize, total: Option<u64>) {
+        let _ = parts;
+        self.begin(task, total);
+    }
+    /// One more of the parts is complete.
+    fn part_done(&self) {}
     /// The task moved on by this many bytes.
     fn advance(&self, bytes: u64);
     /// The task is over; `outcome` is a few words, may be empty.

@@ -132,7 +132,13 @@ fn a_redirect_is_followed_but_never_out_of_https() {
     let (secure, plain) = (secure.expect("a URL"), plain.expect("a URL"));
     let refusal = redirect_refusal(std::slice::from_ref(&secure), &plain).expect("a downgrade");
     assert_eq!(refusal, "from HTTPS to plain HTTP at `http://example.org/a`");
-    assert_eq!(redirect_refusal(&[plain], &secure), None);
+    assert_eq!(redirect_refusal(std::slice::from_ref(&plain), &secure), None);
+    for here in ["http://127.0.0.1:80/a", "http://[::1]/a", "http://localhost/a"] {
+        let here = Url::parse(here).expect("a URL");
+        let refusal = redirect_refusal(std::slice::from_ref(&here), &plain).expect("out of this machine");
+        assert_eq!(refusal, "from this machine to plain HTTP at `http://example.org/a`");
+        assert_eq!(redirect_refusal(std::slice::from_ref(&here), &here), None);
+    }
 }
 
 #[test]
