@@ -29,7 +29,7 @@ pub enum Class {
     Network,
     /// The operator's machine: no space, no permission, a missing tool.
     Host,
-    /// A built image did not boot to the end.
+    /// A first boot did not get to its end: of an image in a test, or of a node.
     BootTest,
     /// The operator asked to stop.
     Interrupted,

@@ -4,12 +4,30 @@
 pub trait Reporter: Send + Sync {
     /// A long task begins. `total` is in bytes where it is known.
     fn begin(&self, task: &str, total: Option<u64>) -> TaskId;
+    /// A long task begins that consists of `parts` smaller ones, such as the files of a download.
+    fn begin_many(&self, task: &str, parts: usize, total: Option<u64>) -> TaskId {
+        let _ = parts;
+        self.begin(task, total)
+    }
+    /// One more of the parts of a task is complete.
+    fn part_done(&self, task: TaskId) {
+        let _ = task;
+    }
+    /// A part of another task begins, whose bytes that one counts too. Worth to be seen while it lasts, and no
+    /// word when it is over.
+    fn begin_part(&self, part: &str, total: Option<u64>) -> TaskId {
+        self.begin(part, total)
+    }
     /// A task moved on by this many bytes.
     fn advance(&self, task: TaskId, bytes: u64);
     /// A task is over. `outcome` is a few words such as `1.6 GiB, 68 blocks`; may be empty.
     fn finish(&self, task: TaskId, outcome: &str);
     /// Something a person should know that is no error.
     fn notice(&self, text: &str);
+    /// Asks a person a question that yes or no answers; `None` where nobody can be asked.
+    fn confirm(&self, _question: &str) -> Option<bool> {
+        None
+    }
     /// Whether the person asked to stop: long loops ask and end with an "interrupted" error.
     fn interrupted(&self) -> bool;
 }

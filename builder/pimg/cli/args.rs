@@ -5,6 +5,11 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::package_args::PackageArgs;
+use super::secret_args::{SecretsArgs, SeedArgs};
+use super::status_args::StatusArgs;
+use super::test_args::TestArgs;
+
 /// Heading of the options that every command takes.
 const GLOBAL: &str = "Global options";
 
@@ -97,17 +102,57 @@ pub enum Command {
     #[command(after_help = "Example:\n  pimg check --profile k8sctl-pi5l")]
     Check(CheckArgs),
 
+    /// Resolve and pin the base image, every package and every download in pimg.lock
+    #[command(after_help = "Example:\n  pimg lock --all --update packages")]
+    Lock(LockArgs),
+
+    /// Download all that pimg.lock names into the cache
+    #[command(after_help = "Example:\n  pimg fetch --all --vault /mnt/backup/k8sctl")]
+    Fetch(FetchArgs),
+
     /// Show every change that a build would make, and where it comes from
     #[command(after_help = "Example:\n  pimg plan --profile k8sctl-pi5l")]
     Plan(PlanArgs),
 
-    /// Show partitions and identity of an image, or a file in it
+    /// Show partitions, identity or packages of an image, or a file in it
     #[command(after_help = "Example:\n  pimg inspect out/k8sctl-pi5l/k8sctl-pi5l-1.img.zst /etc/hostname")]
     Inspect(InspectArgs),
+
+    /// Show in what two images differ: identity, units, packages, files
+    ///
+    /// The exit code is 0 whether or not they differ. Times are not compared. Of a file that only its owner may
+    /// read nothing is shown but that it differs.
+    #[command(after_help = "Example:\n  pimg diff base.img.xz out/k8sctl-pi5l/k8sctl-pi5l-1.img.zst")]
+    Diff(DiffArgs),
 
     /// Check the file systems, packaged files and manifest of an image
     #[command(after_help = "Example:\n  pimg verify out/k8sctl-pi5l/k8sctl-pi5l-1.img.zst")]
     Verify(VerifyArgs),
+
+    /// Keep the project's secrets, encrypted, in secrets.age
+    #[command(after_help = "Example:\n  pimg secrets edit")]
+    Secrets(SecretsArgs),
+
+    /// Put a host's secrets on a card or image of `pimg build --release`
+    ///
+    /// They go to the boot partition. The node takes them from there on its first start and overwrites them.
+    #[command(after_help = "Example:\n  pimg seed --profile k8sctl-pi5l /media/you/bootfs")]
+    Seed(SeedArgs),
+
+    /// Show how far the first boot of nodes is
+    ///
+    /// A node of a profile is recognised by its ssh host key, which follows from the cluster's secret seed; for any
+    /// other address your own ssh settings and known_hosts decide. The exit code is 0 if every node answered, 8 if one
+    /// did not, 10 if the first boot of one failed, 5 if one is not the node that it should be.
+    #[command(after_help = "Example:\n  pimg status k8sctl-pi5l --cluster --watch")]
+    Status(StatusArgs),
+
+    /// Boot images in QEMU until their nodes are finished, with faults on request
+    ///
+    /// Several nodes share a network of their own, behind a gateway that leads nowhere unless --internet is given.
+    /// Nothing is written to the images. The exit code is 10 if a node does not come where it should.
+    #[command(after_help = "Example:\n  pimg test --profile k8sctl-pi5l --cluster --junit boot.xml")]
+    Test(TestArgs),
 
     /// Remove cached base images or built images
     #[command(after_help = "Example:\n  pimg clean --cache")]
@@ -140,17 +185,25 @@ pub struct BuildArgs {
     #[arg(long, value_name = "FILE|URL", help_heading = "Base image")]
     pub base: Option<String>,
 
-    /// Fail unless the base is the one that pimg.lock names
-    #[arg(long, help_heading = "Base image")]
+    /// Fail unless pimg.lock is there and fits: base, packages and downloads
+    #[arg(long, help_heading = "Where packages come from")]
     pub locked: bool,
 
-    /// Use what is in the cache and never the network
-    #[arg(long, help_heading = "Base image")]
-    pub offline: bool,
+    /// Take what the lock names from DIR, which `pimg fetch --vault` made
+    #[arg(long, value_name = "DIR", help_heading = "Where packages come from")]
+    pub vault: Option<PathBuf>,
+
+    /// Where packages come from.
+    #[command(flatten)]
+    pub packages: PackageArgs,
 
     /// Write images below DIR [default: out in the project]
     #[arg(short, long, value_name = "DIR", help_heading = "Output")]
     pub out: Option<PathBuf>,
+
+    /// Leave every secret out, for images that others can get; `pimg seed` brings them to each card
+    #[arg(long, help_heading = "Output")]
+    pub release: bool,
 
     /// Choose how images are written
     #[arg(short, long, value_enum, default_value_t, help_heading = "Output")]
@@ -193,6 +246,58 @@ pub struct CheckArgs {
     pub login: LoginArgs,
 }
 
+/// `pimg lock`
+#[derive(Args, Debug)]
+pub struct LockArgs {
+    /// Fit the lock to this profile; give it again for more [default: every profile that has a hostname]
+    #[arg(short, long, value_name = "NAME", num_args = 1.., conflicts_with = "all", help_heading = "Which hosts")]
+    pub profile: Vec<String>,
+
+    /// Fit the lock to every profile that has a hostname
+    #[arg(long, help_heading = "Which hosts")]
+    pub all: bool,
+
+    /// Move what is locked to what there is today: the base image, all packages and downloads, or one of these
+    #[arg(long, value_name = "base|packages|NAME")]
+    pub update: Option<String>,
+
+    /// Use this base image instead of the profile's
+    #[arg(long, value_name = "FILE|URL", help_heading = "Base image")]
+    pub base: Option<String>,
+
+    /// Where packages come from.
+    #[command(flatten)]
+    pub packages: PackageArgs,
+}
+
+/// `pimg fetch`
+#[derive(Args, Debug)]
+pub struct FetchArgs {
+    /// For this profile; give it again for more [default: every profile that has a hostname]
+    #[arg(short, long, value_name = "NAME", num_args = 1.., conflicts_with = "all", help_heading = "Which hosts")]
+    pub profile: Vec<String>,
+
+    /// For every profile that has a hostname
+    #[arg(long, help_heading = "Which hosts")]
+    pub all: bool,
+
+    /// Fill DIR with everything, for a build in years to come: `pimg build --locked --offline --vault DIR`
+    #[arg(long, value_name = "DIR")]
+    pub vault: Option<PathBuf>,
+
+    /// Fail unless pimg.lock is there and fits
+    #[arg(long, help_heading = "Where packages come from")]
+    pub locked: bool,
+
+    /// Use this base image instead of the profile's
+    #[arg(long, value_name = "FILE|URL", help_heading = "Base image")]
+    pub base: Option<String>,
+
+    /// Where packages come from.
+    #[command(flatten)]
+    pub packages: PackageArgs,
+}
+
 /// `pimg plan`
 #[derive(Args, Debug)]
 pub struct PlanArgs {
@@ -204,9 +309,9 @@ pub struct PlanArgs {
     #[arg(long, value_name = "FILE|URL", help_heading = "Base image")]
     pub base: Option<String>,
 
-    /// Use what is in the cache and never the network
-    #[arg(long, help_heading = "Base image")]
-    pub offline: bool,
+    /// Where packages come from.
+    #[command(flatten)]
+    pub packages: PackageArgs,
 
     /// Who may log in.
     #[command(flatten)]
@@ -231,6 +336,22 @@ pub struct InspectArgs {
     /// List PATH, or the whole partition, with everything below
     #[arg(long)]
     pub list: bool,
+
+    /// List the packages: installed, held, removed, and those that the first boot installs
+    #[arg(long, conflicts_with_all = ["path", "partition", "list"])]
+    pub packages: bool,
+}
+
+/// `pimg diff`
+#[derive(Args, Debug)]
+pub struct DiffArgs {
+    /// The image to compare with, or a base: raw, xz, zst, gz or zip
+    #[arg(value_name = "A")]
+    pub a: PathBuf,
+
+    /// The image to look at
+    #[arg(value_name = "B")]
+    pub b: PathBuf,
 }
 
 /// A partition by name.

@@ -1,6 +1,8 @@
 //! From what was typed to what it means: one match, one command function, one answer.
 
-use super::args::{BuildArgs, CheckArgs, Cli, Command, FormatArg, InspectArgs, PartitionArg, PlanArgs};
+use super::args::{
+    BuildArgs, CheckArgs, Cli, Command, FetchArgs, FormatArg, InspectArgs, LockArgs, PartitionArg, PlanArgs,
+};
 use super::exit_code::ExitCode;
 use super::printer::Printer;
 use super::progress::Progress;
@@ -8,11 +10,13 @@ use super::text::Show;
 use super::{generate, json};
 use crate::command::outcome::InspectOutcome;
 use crate::command::request::{
-    BuildRequest, CheckRequest, CleanRequest, InspectRequest, PlanRequest, Selection, VerifyRequest,
+    BuildRequest, CheckRequest, CleanRequest, DiffRequest, FetchRequest, InspectRequest, LockRequest,
+    PlanRequest, Selection, VerifyRequest,
 };
 use crate::command::{self, Context};
 use crate::failure::Failure;
 use crate::image::format::ImageFormat;
+use crate::packages::Update;
 use crate::plan::change::Partition;
 
 /// Shows what a command found or made, in the way that was asked for.
@@ -64,6 +68,14 @@ pub(super) fn dispatch(
             let outcome = command::build::run(&build_request(args), context)?;
             presenter.show("build", &outcome)
         }
+        Command::Lock(args) => {
+            let outcome = command::lock::run(&lock_request(args), context)?;
+            presenter.show("lock", &outcome)
+        }
+        Command::Fetch(args) => {
+            let outcome = command::fetch::run(&fetch_request(args), context)?;
+            presenter.show("fetch", &outcome)
+        }
         Command::Check(args) => {
             let outcome = command::check::run(&check_request(args), context)?;
             presenter.show("check", &outcome)
@@ -76,10 +88,22 @@ pub(super) fn dispatch(
             let outcome = command::inspect::run(&inspect_request(args), context)?;
             presenter.show_inspection(outcome)
         }
+        Command::Diff(args) => {
+            let request = DiffRequest { a: args.a, b: args.b };
+            presenter.show("diff", &command::diff::run(&request, context)?)
+        }
         Command::Verify(args) => {
             let outcome = command::verify::run(&VerifyRequest { image: args.image }, context)?;
             let done = presenter.show("verify", &outcome)?;
             Ok(outcome.failed().map_or(done, ExitCode::from))
+        }
+        Command::Secrets(args) => presenter.show("secrets", &command::secrets::run(args.into(), context)?),
+        Command::Seed(args) => presenter.show("seed", &command::seed::run(&args.into(), context)?),
+        Command::Status(args) => presenter.status(args, context),
+        Command::Test(args) => {
+            let outcome = command::test::run(&args.request(), context)?;
+            let done = presenter.show("test", &outcome)?;
+            Ok(if outcome.passed { done } else { ExitCode::BootTest })
         }
         Command::Clean(args) => {
             let request = CleanRequest { cache: args.cache, out: args.out };
@@ -95,9 +119,16 @@ pub(super) fn name(command: &Command) -> &'static str {
     match command {
         Command::Build(_) => "build",
         Command::Check(_) => "check",
+        Command::Lock(_) => "lock",
+        Command::Fetch(_) => "fetch",
         Command::Plan(_) => "plan",
         Command::Inspect(_) => "inspect",
+        Command::Diff(_) => "diff",
         Command::Verify(_) => "verify",
+        Command::Secrets(_) => "secrets",
+        Command::Seed(_) => "seed",
+        Command::Status(_) => "status",
+        Command::Test(_) => "test",
         Command::Clean(_) => "clean",
         Command::Completions(_) => "completions",
         Command::Man(_) => "man",
@@ -115,21 +146,51 @@ fn build_request(args: BuildArgs) -> BuildRequest {
             FormatArg::Raw => ImageFormat::Raw,
         },
         locked: args.locked,
-        offline: args.offline,
+        release: args.release,
+        packages: args.packages.options(args.vault),
         ssh_keys: args.login.ssh_keys,
     }
 }
 
+/// The profiles that were named, or all.
+fn selection(named: Vec<String>) -> Selection {
+    if named.is_empty() { Selection::All } else { Selection::Named(named) }
+}
+
+fn lock_request(args: LockArgs) -> LockRequest {
+    let update = match args.update.as_deref() {
+        None => Update::Keep,
+        Some("base") => Update::Base,
+        Some("packages") => Update::Packages,
+        Some(name) => Update::One(name.to_owned()),
+    };
+    LockRequest {
+        hosts: selection(args.profile),
+        base: args.base,
+        update,
+        packages: args.packages.options(None),
+    }
+}
+
+fn fetch_request(args: FetchArgs) -> FetchRequest {
+    FetchRequest {
+        hosts: selection(args.profile),
+        base: args.base,
+        locked: args.locked,
+        vault: args.vault,
+        packages: args.packages.options(None),
+    }
+}
+
 fn check_request(args: CheckArgs) -> CheckRequest {
-    let hosts = if args.profile.is_empty() { Selection::All } else { Selection::Named(args.profile) };
-    CheckRequest { hosts, ssh_keys: args.login.ssh_keys }
+    CheckRequest { hosts: selection(args.profile), ssh_keys: args.login.ssh_keys }
 }
 
 fn plan_request(args: PlanArgs) -> PlanRequest {
     PlanRequest {
         profile: args.profile,
         base: args.base,
-        offline: args.offline,
+        packages: args.packages.options(None),
         ssh_keys: args.login.ssh_keys,
     }
 }
@@ -139,5 +200,5 @@ fn inspect_request(args: InspectArgs) -> InspectRequest {
         PartitionArg::Boot => Partition::Boot,
         PartitionArg::Root => Partition::Root,
     });
-    InspectRequest { image: args.image, path: args.path, partition, list: args.list }
+    InspectRequest { image: args.image, path: args.path, partition, list: args.list, packages: args.packages }
 }

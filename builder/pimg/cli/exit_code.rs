@@ -26,7 +26,7 @@ pub enum ExitCode {
     Network = 8,
     /// The host failed: no space, no permission, a missing tool
     Host = 9,
-    /// A boot test failed
+    /// A first boot failed, in a test or on a node
     BootTest = 10,
     /// Interrupted by ctrl-C or a signal
     Interrupted = 130,
@@ -67,7 +67,7 @@ impl ExitCode {
             Self::Base => "the base image is corrupt or unsupported",
             Self::Network => "network",
             Self::Host => "this machine: no space, no permission, a missing tool",
-            Self::BootTest => "a boot test failed",
+            Self::BootTest => "a first boot failed: in `pimg test`, or on a node that `pimg status` asked",
             Self::Interrupted => "interrupted",
         }
     }

@@ -12,8 +12,13 @@ use super::exit_code::ExitCode;
 use crate::failure::{Class, Failure};
 
 /// Environment variables that pimg reads, and what they do.
-pub const VARIABLES: [(&str, &str); 4] = [
+pub const VARIABLES: [(&str, &str); 6] = [
     ("PIMG_CACHE", "directory for base images, in place of pimg in the user's cache directory"),
+    (
+        "PIMG_AGE_IDENTITY",
+        "file of your age key, in place of pimg/identity.txt in the user's configuration directory",
+    ),
+    ("VISUAL, EDITOR", "what `pimg secrets edit` opens"),
     ("NO_COLOR", "when set to anything, no colours are used"),
     ("SOURCE_DATE_EPOCH", "seconds since 1970 that stand for the time of the build"),
     ("RUST_BACKTRACE", "when set to 1, an internal error shows where it came from"),

@@ -77,11 +77,13 @@ mod tests {
             image: "out/node-a/node-a-1.img.zst".into(),
             sha256_file: "out/node-a/node-a-1.img.zst.sha256".into(),
             manifest: "out/node-a/manifest.json".into(),
+            sbom: "out/node-a/sbom.spdx.json".into(),
             sha256: "ab".into(),
             size: 5,
             raw_size: 10,
             changes: 2,
             base_sha256: "cd".into(),
+            needs_seed: false,
             elapsed: Duration::from_micros(1_234_567),
         };
         let text = super::result("build", &BuildOutcome { images: vec![image] }).expect("plain values");
@@ -96,11 +98,13 @@ mod tests {
                 "image": "out/node-a/node-a-1.img.zst",
                 "sha256_file": "out/node-a/node-a-1.img.zst.sha256",
                 "manifest": "out/node-a/manifest.json",
+                "sbom": "out/node-a/sbom.spdx.json",
                 "sha256": "ab",
                 "size": 5,
                 "raw_size": 10,
                 "changes": 2,
                 "base_sha256": "cd",
+                "needs_seed": false,
                 "seconds": 1.235
               }
             ]

@@ -6,11 +6,16 @@ pub mod exit_code;
 pub mod generate;
 mod interrupt;
 mod json;
+mod package_args;
 mod panic;
 mod printer;
 mod progress;
 mod report;
 mod run;
+pub mod secret_args;
+mod status;
+mod status_args;
+mod test_args;
 mod text;
 
 pub use run::run;

@@ -3,6 +3,8 @@
 use std::io::{self, IsTerminal, Read, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use terminal_size::{Height, Width, terminal_size_of};
+
 use super::args::ColorArg;
 use crate::failure::{Class, Failure};
 
@@ -75,6 +77,16 @@ impl Printer {
         self.stderr.color
     }
 
+    /// Columns of the terminal that results go to; `None` where they go elsewhere.
+    pub(super) fn columns() -> Option<usize> {
+        terminal_size_of(io::stdout()).map(|(Width(columns), _)| columns.into())
+    }
+
+    /// Columns and rows of the terminal that all else goes to.
+    pub(super) fn size_of_stderr() -> Option<(usize, usize)> {
+        terminal_size_of(io::stderr()).map(|(Width(columns), Height(rows))| (columns.into(), rows.into()))
+    }
+
     /// Prints the result.
     ///
     /// # Errors
@@ -111,6 +123,18 @@ impl Printer {
         if !self.quiet {
             self.always(text);
         }
+    }
+
+    /// Asks a person on the terminal; `None` where there is none.
+    pub(super) fn ask(&self, question: &str) -> Option<bool> {
+        let stdin = io::stdin();
+        if !stdin.is_terminal() {
+            return None;
+        }
+        self.always(&format!("{question} [y/N] "));
+        let mut answer = String::new();
+        stdin.read_line(&mut answer).ok()?;
+        Some(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
     }
 
     /// Tells a person something in any case. There is no one left to tell where stderr is gone.

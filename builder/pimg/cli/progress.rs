@@ -1,7 +1,14 @@
 //! Progress as a person or a program wants it: bars on a terminal, plain lines, JSON lines, or nothing.
 //!
+//! A task of many parts is one bar with those of the parts under way below it, or a few plain lines: where it
+//! stands and not what each part did.
+//!
 //! JSON lines begin with `{"event":"start","version":1}`; then `begin`, `progress` (at most five a second and
-//! task), `finish` and `notice`. Bytes are counted, times are not: a program has its own clock.
+//! task), `finish` and `notice`. A task of many parts says `parts` and `parts_done`, and each of these is a task
+//! with `"part":true`, whose bytes are among those of the other. `status` says that a watched node, or the step of
+//! one, got into another state. Times are not told: a program has its own clock.
+
+mod bar;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,6 +18,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
+use self::bar::{Role, bar};
 use super::args::ProgressArg;
 use super::printer::Printer;
 use super::text::{human_bytes, printable};
@@ -45,20 +53,82 @@ struct Task {
     name: String,
     total: Option<u64>,
     done: u64,
+    role: Role,
+    /// Of a task of many: how many there are and how many are complete.
+    parts: Option<Parts>,
     shown: Instant,
     was_shown: bool,
     bar: Option<ProgressBar>,
+}
+
+#[derive(Clone, Copy)]
+struct Parts {
+    all: usize,
+    done: usize,
+}
+
+impl Task {
+    /// What it is, and of a task of many which part it is at.
+    fn title(&self) -> String {
+        match self.parts {
+            Some(Parts { all, done }) => format!("{}: {done} of {all}", self.name),
+            None => self.name.clone(),
+        }
+    }
+
+    /// Where it stands.
+    fn line(&self) -> String {
+        match (self.parts, self.total) {
+            (None, total) => format!("{}: {}", self.name, amount(self.done, total)),
+            (Some(_), Some(total)) if self.done < total => {
+                format!("{}, {} of {}", self.title(), human_bytes(self.done), human_bytes(total))
+            }
+            (Some(_), _) => format!("{}, {}", self.title(), human_bytes(self.done)),
+        }
+    }
 }
 
 /// One JSON line.
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 enum Event<'a> {
-    Start { version: u32 },
-    Begin { task: u64, name: &'a str, total: Option<u64> },
-    Progress { task: u64, done: u64, total: Option<u64> },
-    Finish { task: u64, name: &'a str, done: u64, outcome: &'a str },
-    Notice { text: &'a str },
+    Start {
+        version: u32,
+    },
+    Begin {
+        task: u64,
+        name: &'a str,
+        total: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        parts: Option<usize>,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        part: bool,
+    },
+    Progress {
+        task: u64,
+        done: u64,
+        total: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        parts_done: Option<usize>,
+    },
+    Finish {
+        task: u64,
+        name: &'a str,
+        done: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        parts_done: Option<usize>,
+        outcome: &'a str,
+    },
+    Notice {
+        text: &'a str,
+    },
+    Status {
+        node: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        step: Option<&'a str>,
+        state: &'a str,
+        message: &'a str,
+    },
 }
 
 impl Progress {
@@ -96,6 +166,34 @@ impl Progress {
             }
             // nothing is left to draw on a terminal that is gone
             let _ = bars.clear();
+        }
+    }
+
+    /// Lines that stay where they are and change, as long as the board lives. `None` where there is no terminal.
+    pub(super) fn board(&self) -> Option<ProgressBar> {
+        let Display::Bars(bars) = &self.display else { return None };
+        let board = bars.add(ProgressBar::no_length());
+        board.set_style(
+            ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar()),
+        );
+        Some(board)
+    }
+
+    /// `text` with its colours, or without them where they are not wanted.
+    pub(super) fn colored(&self, text: &str) -> String {
+        match self.printer.has_color() {
+            true => text.to_owned(),
+            false => anstream::adapter::strip_str(text).to_string(),
+        }
+    }
+
+    /// A watched node, or a step of it, got into another state.
+    pub(super) fn changed(&self, node: &str, step: Option<&str>, state: &str, message: &str) {
+        self.event(&Event::Status { node, step, state, message });
+        if matches!(self.display, Display::Plain) {
+            let said = [Some(node), step, Some(state), Some(message)].into_iter().flatten();
+            let said: Vec<_> = said.filter(|text| !text.is_empty()).collect();
+            self.line(&said.join(": "));
         }
     }
 
@@ -137,27 +235,69 @@ impl Progress {
         if let Some(bar) = &task.bar {
             bar.inc(bytes);
         }
-        if self.is_due(task, now) {
-            task.shown = now;
-            task.was_shown = true;
-            self.event(&Event::Progress { task: id.0, done: task.done, total: task.total });
-            self.line(&format!("{}: {}", task.name, amount(task.done, task.total)));
+        self.show_if_due(id, task, now);
+    }
+
+    fn part_done_at(&self, id: TaskId, now: Instant) {
+        let mut tasks = self.lock();
+        let Some(task) = tasks.get_mut(&id) else { return };
+        if let Some(parts) = &mut task.parts {
+            parts.done += 1;
         }
+        if let Some(bar) = &task.bar {
+            bar.set_message(printable(&task.title()));
+        }
+        self.show_if_due(id, task, now);
+    }
+
+    fn show_if_due(&self, id: TaskId, task: &mut Task, now: Instant) {
+        if !self.is_due(task, now) {
+            return;
+        }
+        task.shown = now;
+        task.was_shown = true;
+        let (done, total, parts_done) = (task.done, task.total, task.parts.map(|parts| parts.done));
+        self.event(&Event::Progress { task: id.0, done, total, parts_done });
+        if task.role != Role::Part {
+            self.line(&task.line());
+        }
+    }
+
+    fn begin_as(&self, name: &str, total: Option<u64>, role: Role, parts: Option<usize>) -> TaskId {
+        let id = TaskId(self.next.fetch_add(1, Ordering::Relaxed));
+        self.event(&Event::Begin { task: id.0, name, total, parts, part: role == Role::Part });
+        let parts = parts.map(|all| Parts { all, done: 0 });
+        let (name, shown) = (name.to_owned(), Instant::now());
+        let mut task = Task { name, total, done: 0, role, parts, shown, was_shown: false, bar: None };
+        match &self.display {
+            Display::Bars(bars) => {
+                let bar = bars.add(bar(printable(&task.title()), total, role, self.printer.has_color()));
+                bar::start(&bar);
+                task.bar = Some(bar);
+            }
+            Display::Plain if role == Role::Whole => self.line(&task.line()),
+            _ => {}
+        }
+        self.lock().insert(id, task);
+        id
     }
 }
 
 impl Reporter for Progress {
     fn begin(&self, name: &str, total: Option<u64>) -> TaskId {
-        let id = TaskId(self.next.fetch_add(1, Ordering::Relaxed));
-        let bar = match &self.display {
-            Display::Bars(bars) => Some(bars.add(bar(name, total, self.printer.has_color()))),
-            _ => None,
-        };
-        self.event(&Event::Begin { task: id.0, name, total });
-        let task =
-            Task { name: name.to_owned(), total, done: 0, shown: Instant::now(), was_shown: false, bar };
-        self.lock().insert(id, task);
-        id
+        self.begin_as(name, total, Role::Single, None)
+    }
+
+    fn begin_many(&self, name: &str, parts: usize, total: Option<u64>) -> TaskId {
+        self.begin_as(name, total, Role::Whole, Some(parts))
+    }
+
+    fn part_done(&self, task: TaskId) {
+        self.part_done_at(task, Instant::now());
+    }
+
+    fn begin_part(&self, name: &str, total: Option<u64>) -> TaskId {
+        self.begin_as(name, total, Role::Part, None)
     }
 
     fn advance(&self, task: TaskId, bytes: u64) {
@@ -169,17 +309,29 @@ impl Reporter for Progress {
         if let Some(bar) = &task.bar {
             bar.finish_and_clear();
         }
-        self.event(&Event::Finish { task: id.0, name: &task.name, done: task.done, outcome });
-        let silent = matches!(self.display, Display::Nothing);
-        if !silent && (task.was_shown || !outcome.is_empty()) {
-            let outcome = if outcome.is_empty() { "done" } else { outcome };
-            self.line(&format!("{}: {outcome}", task.name));
+        let (done, parts_done) = (task.done, task.parts.map(|parts| parts.done));
+        self.event(&Event::Finish { task: id.0, name: &task.name, done, parts_done, outcome });
+        if matches!(self.display, Display::Nothing) {
+            return;
+        }
+        match task.role {
+            Role::Part => {}
+            Role::Whole if outcome.is_empty() => self.line(&task.line()),
+            Role::Whole => self.line(&format!("{}, {outcome}", task.line())),
+            Role::Single if outcome.is_empty() && !task.was_shown => {}
+            Role::Single if outcome.is_empty() => self.line(&format!("{}: done", task.name)),
+            Role::Single => self.line(&format!("{}: {outcome}", task.name)),
         }
     }
 
     fn notice(&self, text: &str) {
         self.event(&Event::Notice { text });
         self.line(text);
+    }
+
+    fn confirm(&self, question: &str) -> Option<bool> {
+        let Display::Bars(bars) = &self.display else { return None };
+        bars.suspend(|| self.printer.ask(question))
     }
 
     fn interrupted(&self) -> bool {
@@ -198,109 +350,5 @@ fn amount(done: u64, total: Option<u64>) -> String {
     }
 }
 
-fn bar(name: &str, total: Option<u64>, color: bool) -> ProgressBar {
-    let template = match (total, color) {
-        (Some(_), true) => {
-            "{msg:32!} {wide_bar:.cyan} {percent:>3} %  {binary_bytes_per_sec:>12}  {eta:>4} left"
-        }
-        (Some(_), false) => "{msg:32!} {wide_bar} {percent:>3} %  {binary_bytes_per_sec:>12}  {eta:>4} left",
-        (None, _) => "{msg:32!} {spinner} {binary_bytes}",
-    };
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new).with_style(style);
-    bar.set_message(printable(name));
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
-}
-
 #[cfg(test)]
-mod tests {
-    use std::io;
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::time::{Duration, Instant};
-
-    use super::{Progress, amount};
-    use crate::cli::args::ProgressArg;
-    use crate::cli::printer::{Printer, tests::Shared};
-    use crate::progress::Reporter;
-
-    fn progress(how: ProgressArg) -> (Progress, Shared, Arc<AtomicBool>) {
-        let err = Shared::default();
-        let printer = Printer::to(io::sink(), err.clone(), false);
-        let interrupted = Arc::new(AtomicBool::new(false));
-        (Progress::new(how, false, Arc::new(printer), interrupted.clone()), err, interrupted)
-    }
-
-    fn work(progress: &Progress) {
-        let task = progress.begin("copy", Some(1000));
-        let start = Instant::now();
-        for second in 1..=10 {
-            progress.advance_at(task, 100, start + Duration::from_secs(second));
-        }
-        progress.finish(task, "");
-        progress.notice("a seed was made");
-        let short = progress.begin("check", None);
-        progress.finish(short, "7 files");
-        let silent = progress.begin("plan", None);
-        progress.finish(silent, "");
-    }
-
-    #[test]
-    fn plain_lines_come_now_and_then() {
-        let (progress, err, _) = progress(ProgressArg::Auto);
-        work(&progress);
-        insta::assert_snapshot!(err.text(), @r"
-        copy: 50 % of 1000 B
-        copy: 100 % of 1000 B
-        copy: done
-        a seed was made
-        check: 7 files
-        ");
-    }
-
-    #[test]
-    fn json_lines_begin_with_their_version() {
-        let (progress, err, _) = progress(ProgressArg::Json);
-        let task = progress.begin("copy", Some(10));
-        let start = Instant::now();
-        for tenth in 1..=9 {
-            progress.advance_at(task, 1, start + Duration::from_millis(100 * tenth));
-        }
-        progress.finish(task, "ok");
-        progress.notice("hello");
-        insta::assert_snapshot!(err.text(), @r#"
-        {"event":"start","version":1}
-        {"event":"begin","task":1,"name":"copy","total":10}
-        {"event":"progress","task":1,"done":2,"total":10}
-        {"event":"progress","task":1,"done":4,"total":10}
-        {"event":"progress","task":1,"done":6,"total":10}
-        {"event":"progress","task":1,"done":8,"total":10}
-        {"event":"finish","task":1,"name":"copy","done":9,"outcome":"ok"}
-        {"event":"notice","text":"hello"}
-        "#);
-    }
-
-    #[test]
-    fn nothing_shows_notices_only() {
-        let (progress, err, _) = progress(ProgressArg::None);
-        work(&progress);
-        assert_eq!(err.text(), "a seed was made\n");
-    }
-
-    #[test]
-    fn passes_the_interrupt_on() {
-        let (progress, _, flag) = progress(ProgressArg::None);
-        assert!(!progress.interrupted());
-        flag.store(true, Ordering::Relaxed);
-        assert!(progress.interrupted());
-    }
-
-    #[test]
-    fn amounts_survive_odd_totals() {
-        assert_eq!(amount(5, None), "5 B");
-        assert_eq!(amount(5, Some(0)), "5 B");
-        assert_eq!(amount(u64::MAX, Some(u64::MAX)), "100 % of 16.0 EiB");
-        assert_eq!(amount(20, Some(10)), "100 % of 10 B");
-    }
-}
+mod tests;

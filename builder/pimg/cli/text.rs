@@ -10,6 +10,14 @@ use crate::command::outcome::{
 };
 use crate::plan::change::{Ownership, Partition};
 
+mod diff;
+mod fetch;
+mod lock;
+mod packages;
+mod secrets;
+pub(super) mod status;
+mod test;
+
 /// An outcome as text.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Text {
@@ -106,6 +114,10 @@ impl Show for BuildOutcome {
             rows.push(cells);
         }
         text.err = table(&rows);
+        if self.images.iter().any(|image| image.needs_seed) {
+            text.err +=
+                "there are no secrets in it: `pimg seed --profile NAME PARTITION` puts them on each card\n";
+        }
         text
     }
 }
@@ -178,6 +190,7 @@ impl Show for PlanOutcome {
 impl Show for InspectOutcome {
     fn text(&self, verbose: bool) -> Text {
         let out = match self {
+            Self::Packages(listing) => return packages::packages_text(listing, verbose),
             Self::Image(image) => image_text(image, verbose),
             Self::Listing(listing) => listing_text(listing),
             // shown by streaming its bytes
@@ -316,11 +329,13 @@ mod tests {
             image: "out/node-a/node-a-1.img.zst".into(),
             sha256_file: "x".into(),
             manifest: "x".into(),
+            sbom: "x".into(),
             sha256: "ab".into(),
             size: 700 << 20,
             raw_size: 3 << 30,
             changes: 212,
             base_sha256: "cd".into(),
+            needs_seed: false,
             elapsed: Duration::from_millis(41_234),
         };
         let text = BuildOutcome { images: vec![image] }.text(true);

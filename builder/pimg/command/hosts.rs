@@ -1,23 +1,24 @@
 //! Which hosts a command is about: profiles, with what the command line puts in their place.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::Context;
 use super::request::Selection;
 use crate::failure::{Class, Failure};
-use crate::host::ssh_keys;
+use crate::host::{files, ssh_keys};
 use crate::profile::Profiles;
-use crate::profile::host::HostSpec;
+use crate::profile::host::{HostSpec, Mirror};
+use crate::profile::{mirrors, user_config};
 
-/// Loads and checks the selected profiles, and gives each host its keys.
+/// Longest file of settings that is read, in bytes.
+const LONGEST_SETTINGS: u64 = 1 << 20;
+
+/// Loads and checks the selected profiles.
 ///
 /// # Errors
-/// Everything that is wrong with the profiles; a host that nobody could log in to.
-pub(super) fn load(
-    selection: &Selection,
-    ssh_key_files: &[PathBuf],
-    context: &Context<'_>,
-) -> Result<Vec<HostSpec>, Failure> {
+/// Everything that is wrong with the profiles.
+pub(super) fn select(selection: &Selection, context: &Context<'_>) -> Result<Vec<HostSpec>, Failure> {
     let profiles = Profiles::open(&context.project)?;
     let names = match selection {
         Selection::Named(names) => names.clone(),
@@ -28,6 +29,32 @@ pub(super) fn load(
             .hint("write one: `extends = \"k8sctl\"`, `hostname = \"…\"`, `network.address = \"…\"`"));
     }
     let mut hosts = profiles.load(&names)?;
+    let own = mirrors_of_operator(context)?;
+    for host in &mut hosts {
+        // what the profile says wins
+        host.mirrors = mirrors::merge(&host.mirrors, &own);
+    }
+    Ok(hosts)
+}
+
+/// The names of the profiles that have a `hostname`.
+///
+/// # Errors
+/// A profile cannot be read.
+pub(super) fn buildable(context: &Context<'_>) -> Result<Vec<String>, Failure> {
+    Ok(Profiles::open(&context.project)?.buildable()?)
+}
+
+/// Loads and checks the selected profiles, and gives each host its keys.
+///
+/// # Errors
+/// Everything that is wrong with the profiles; a host that nobody could log in to.
+pub(super) fn load(
+    selection: &Selection,
+    ssh_key_files: &[PathBuf],
+    context: &Context<'_>,
+) -> Result<Vec<HostSpec>, Failure> {
+    let mut hosts = select(selection, context)?;
     let given = keys_of(ssh_key_files)?;
     let mut operators = None;
     for host in &mut hosts {
@@ -43,6 +70,18 @@ pub(super) fn load(
         require_login(host)?;
     }
     Ok(hosts)
+}
+
+/// The mirrors in the operator's own settings.
+fn mirrors_of_operator(context: &Context<'_>) -> Result<BTreeMap<String, Mirror>, Failure> {
+    let Some(path) = context.environment.config_dir().map(|directory| directory.join("config.toml")) else {
+        return Ok(BTreeMap::new());
+    };
+    let Some(bytes) = files::read_optional(&path, LONGEST_SETTINGS)? else { return Ok(BTreeMap::new()) };
+    let text = String::from_utf8(bytes).map_err(|error| {
+        Failure::caused_by(Class::Profile, format!("`{}` is not UTF-8 text", path.display()), error)
+    })?;
+    Ok(user_config::parse(&path.display().to_string(), &text)?)
 }
 
 /// Lets `--base` take the place of the profiles' base and its pins. A relative path is relative to the working
@@ -92,4 +131,15 @@ fn require_login(host: &HostSpec) -> Result<(), Failure> {
     Err(Failure::new(Class::Profile, message)
         .hint("make a key with `ssh-keygen -t ed25519`, or name one with `--ssh-key FILE`")
         .hint("or set `user.password_hash` in the profile"))
+}
+
+/// An image that is published has no password, so that a key is the only way in.
+///
+/// # Errors
+/// The first host without one.
+pub(super) fn require_ssh_keys(hosts: &[HostSpec]) -> Result<(), Failure> {
+    let Some(host) = hosts.iter().find(|host| host.user.ssh_keys.is_empty()) else { return Ok(()) };
+    let message = format!("an image of `--release` has no password, and `{}` has no ssh key", host.hostname);
+    Err(Failure::new(Class::Profile, message)
+        .hint("make a key with `ssh-keygen -t ed25519`, or name one with `--ssh-key FILE`"))
 }

@@ -8,8 +8,10 @@ use pimg_disk::table::Partition as TableEntry;
 
 use super::Context;
 use super::outcome::{
-    EntryKind, FileContent, ImageSummary, InspectOutcome, ListedEntry, Listing, PartitionSummary,
+    EntryKind, FileContent, ImageSummary, InspectOutcome, ListedEntry, Listing, PackageListing,
+    PartitionSummary,
 };
+use super::packages;
 use super::request::InspectRequest;
 use super::watch::WatchReporter;
 use crate::failure::{Class, Failure};
@@ -30,12 +32,16 @@ pub(super) fn open(image: &std::path::Path, context: &Context<'_>) -> Result<Ope
     OpenedImage::open(image, cache.path(), &WatchReporter::new(context.reporter))
 }
 
-/// Describes an image, lists a directory of it or prints a file of it.
+/// Describes an image or its packages, lists a directory of it or prints a file of it.
 ///
 /// # Errors
 /// The image cannot be read, or has no such path.
 pub fn run(request: &InspectRequest, context: &Context<'_>) -> Result<InspectOutcome, Failure> {
     let opened = open(&request.image, context)?;
+    if request.packages {
+        let packages = packages::packages(&opened.image)?;
+        return Ok(InspectOutcome::Packages(PackageListing { image: request.image.clone(), packages }));
+    }
     if request.path.is_none() && !request.list {
         return Ok(InspectOutcome::Image(summary(request, &opened.image)?));
     }
@@ -197,7 +203,7 @@ fn list_root(reader: &Reader<'_>, directory: u32, recursive: bool) -> Result<Vec
     Ok(entries)
 }
 
-fn entry_kind(kind: Kind) -> EntryKind {
+pub(super) fn entry_kind(kind: Kind) -> EntryKind {
     match kind {
         Kind::Regular => EntryKind::File,
         Kind::Directory => EntryKind::Directory,
@@ -209,7 +215,7 @@ fn entry_kind(kind: Kind) -> EntryKind {
     }
 }
 
-fn ownership(inode: &Inode) -> Ownership {
+pub(super) fn ownership(inode: &Inode) -> Ownership {
     Ownership { uid: inode.uid, gid: inode.gid, mode: inode.permissions() }
 }
 

@@ -13,6 +13,22 @@ use serde::{Serialize, Serializer};
 use crate::failure::Class;
 use crate::plan::change::{Ownership, Partition};
 
+mod diff;
+mod lock;
+mod packages;
+mod secrets;
+mod status;
+mod test;
+
+pub use diff::{
+    DiffOutcome, FactChange, FileChange, FileSide, InstalledVersion, PackageChange, PackageSide, UnitChange,
+};
+pub use lock::{ChangeKind, LockChange, LockOutcome, LockedSetSummary};
+pub use packages::{PackageListing, PackageState, ShippedPackage};
+pub use secrets::{SecretNames, SecretsEdited, SecretsMade, SecretsOutcome, SeedOutcome};
+pub use status::{AskedNode, NodeAnswer, OverallState, Silence, StatusOutcome, StepState, StepStatus};
+pub use test::{DonePowerCut, NodeCheck, TestOutcome, TestedNode, TestedStep};
+
 /// `pimg build`
 #[derive(Clone, Debug, Serialize)]
 pub struct BuildOutcome {
@@ -31,6 +47,8 @@ pub struct BuiltImage {
     pub sha256_file: PathBuf,
     /// The manifest.
     pub manifest: PathBuf,
+    /// The bill of materials, SPDX 2.3.
+    pub sbom: PathBuf,
     /// SHA-256 of the image file, in lower-case hexadecimal.
     pub sha256: String,
     /// Size of the image file in bytes.
@@ -41,6 +59,8 @@ pub struct BuiltImage {
     pub changes: usize,
     /// SHA-256 of the raw base image, in lower-case hexadecimal.
     pub base_sha256: String,
+    /// Whether every secret was left out, so that `pimg seed` must bring them to each card.
+    pub needs_seed: bool,
     /// How long the host took.
     #[serde(rename = "seconds", serialize_with = "in_seconds")]
     pub elapsed: Duration,
@@ -52,6 +72,17 @@ fn in_seconds<S: Serializer>(elapsed: &Duration, serializer: S) -> Result<S::Ok,
 
 fn as_object<S: Serializer>(facts: &[(String, String)], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(facts.iter().map(|(label, value)| (label, value)))
+}
+
+/// `pimg fetch`
+#[derive(Clone, Debug, Serialize)]
+pub struct FetchOutcome {
+    /// How many files the lock names for the hosts, base images left out.
+    pub files: usize,
+    /// Their length together in bytes.
+    pub size: u64,
+    /// The folder that was filled with them.
+    pub vault: Option<PathBuf>,
 }
 
 /// `pimg check`: what is said when nothing is wrong. A problem is a failure instead.
@@ -148,6 +179,8 @@ pub enum InspectOutcome {
     Listing(Listing),
     /// One file.
     File(FileContent),
+    /// The packages.
+    Packages(PackageListing),
 }
 
 /// An image as a whole.

@@ -4,8 +4,10 @@ use super::outcome::{Layer, PlanOutcome, PlannedAction, PlannedChange};
 use super::request::{PlanRequest, Selection};
 use super::{Context, hosts};
 use crate::failure::{Class, Failure};
+use crate::host::secrets::Resolver;
 use crate::image::manifest::ChangeEntry;
-use crate::pipeline::{Identities, get_base, plan_host};
+use crate::packages::{Network, Update};
+use crate::pipeline::{HostSecrets, Identities, Preparation, plan_host, prepare};
 use crate::plan::change::{Action, Change, Ownership, Partition};
 
 /// Tells every change that a build of one host would make.
@@ -16,14 +18,19 @@ pub fn run(request: &PlanRequest, context: &Context<'_>) -> Result<PlanOutcome, 
     let selection = Selection::Named(vec![request.profile.clone()]);
     let mut selected = hosts::load(&selection, &request.ssh_keys, context)?;
     hosts::override_base(&mut selected, request.base.as_deref())?;
-    let [host] = selected.as_slice() else {
+    let network = Network::open(&request.packages, context)?;
+    let preparation = Preparation { hosts: &selected, update: Update::Keep, options: &request.packages };
+    let prepared = prepare(&preparation, &network, context)?;
+    let [host] = prepared.hosts.as_slice() else {
         return Err(Failure::new(Class::Internal, "one profile became several hosts"));
     };
     let identities = Identities::load(&selected, context)?;
-    let base = get_base(&host.base, None, request.offline, context)?;
-    let planned = plan_host(host, &base, &identities, context)?;
+    let obtained = host.obtain(&prepared.lock, &network)?;
+    let resolver = Resolver::new(&context.project, context.environment);
+    let secrets = HostSecrets::resolve(host.host, &resolver, context)?;
+    let planned = plan_host(host, &obtained, &identities, Some(&secrets), context)?;
     Ok(PlanOutcome {
-        host: host.hostname.to_string(),
+        host: host.host.hostname.to_string(),
         raw_size: Some(planned.image_length),
         changes: planned.changes.iter().map(planned_change).collect(),
     })

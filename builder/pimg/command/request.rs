@@ -1,8 +1,10 @@
 //! What each command is asked to do, whoever asks. `cli` makes these from the command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::image::format::ImageFormat;
+use crate::packages::{Options, Update};
 
 /// Which hosts a command is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +16,7 @@ pub enum Selection {
 }
 
 /// `pimg build`
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct BuildRequest {
     /// Which hosts to build.
     pub hosts: Selection,
@@ -27,10 +29,40 @@ pub struct BuildRequest {
     pub format: ImageFormat,
     /// Whether everything must equal what the lock says.
     pub locked: bool,
-    /// Whether the network stays unused.
-    pub offline: bool,
+    /// Whether everything secret is left out.
+    pub release: bool,
+    /// Where packages come from.
+    pub packages: Options,
     /// Public key files that take the place of the operator's own keys.
     pub ssh_keys: Vec<PathBuf>,
+}
+
+/// `pimg lock`
+#[derive(Clone, Debug)]
+pub struct LockRequest {
+    /// Which hosts the lock is to fit.
+    pub hosts: Selection,
+    /// As in [`BuildRequest`].
+    pub base: Option<String>,
+    /// How much of it may change.
+    pub update: Update,
+    /// As in [`BuildRequest`].
+    pub packages: Options,
+}
+
+/// `pimg fetch`
+#[derive(Clone, Debug)]
+pub struct FetchRequest {
+    /// For which hosts.
+    pub hosts: Selection,
+    /// As in [`BuildRequest`].
+    pub base: Option<String>,
+    /// Whether everything must equal what the lock says.
+    pub locked: bool,
+    /// A folder to fill with everything that the lock names.
+    pub vault: Option<PathBuf>,
+    /// As in [`BuildRequest`].
+    pub packages: Options,
 }
 
 /// `pimg check`
@@ -43,14 +75,14 @@ pub struct CheckRequest {
 }
 
 /// `pimg plan`
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct PlanRequest {
     /// The profile of the one host.
     pub profile: String,
     /// As in [`BuildRequest`].
     pub base: Option<String>,
     /// As in [`BuildRequest`].
-    pub offline: bool,
+    pub packages: Options,
     /// As in [`BuildRequest`].
     pub ssh_keys: Vec<PathBuf>,
 }
@@ -66,6 +98,17 @@ pub struct InspectRequest {
     pub partition: Option<crate::plan::change::Partition>,
     /// Whether to list `path` (the root without one) with all that is below it.
     pub list: bool,
+    /// Whether to tell the packages instead.
+    pub packages: bool,
+}
+
+/// `pimg diff`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiffRequest {
+    /// The image that is compared with: raw, xz, zst, gz or zip.
+    pub a: PathBuf,
+    /// The image that is looked at.
+    pub b: PathBuf,
 }
 
 /// `pimg verify`
@@ -75,6 +118,82 @@ pub struct VerifyRequest {
     pub image: PathBuf,
 }
 
+/// `pimg test`
+#[derive(Clone, Debug)]
+pub struct TestRequest {
+    /// What to boot.
+    pub subject: TestSubject,
+    /// Where built images are; `None` is `out` in the project.
+    pub out: Option<PathBuf>,
+    /// How often the power of each node is cut.
+    pub power_cuts: usize,
+    /// The seed of the moments; without one it is drawn.
+    pub seed: Option<u64>,
+    /// When the nodes have a network.
+    pub network: TestNetwork,
+    /// Whether they reach what this machine reaches.
+    pub internet: bool,
+    /// The port on this machine's loopback that leads to the first node's ssh; the next ones lead to the next nodes'.
+    pub ssh_port: Option<u16>,
+    /// How long the nodes may take together.
+    pub timeout: Duration,
+    /// Whether the others go on when a node has failed.
+    pub keep_going: bool,
+    /// Where the result is written as JUnit XML.
+    pub junit: Option<PathBuf>,
+    /// Where the nodes' logs are written, also if nothing fails. Without it they are written if something does.
+    pub logs: Option<PathBuf>,
+    /// A script that runs on each finished node as root.
+    pub check: Option<PathBuf>,
+    /// The machines.
+    pub hardware: TestHardware,
+}
+
+/// What `pimg test` boots.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TestSubject {
+    /// The newest images of these profiles; with `cluster` those of all members of their clusters.
+    Profiles {
+        /// Names of profiles.
+        names: Vec<String>,
+        /// Whether the other members are booted too.
+        cluster: bool,
+    },
+    /// These images.
+    Images(Vec<PathBuf>),
+}
+
+/// When nodes under test have a network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TestNetwork {
+    /// Always.
+    #[default]
+    Always,
+    /// Never: all that needs none is to be done, the rest is to wait.
+    Never,
+    /// Once every node has done all that needs none.
+    Late,
+}
+
+/// What the machines of `pimg test` are like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TestHardware {
+    /// Memory of a node in MiB.
+    pub memory: u32,
+    /// How many NVMe disks a node has.
+    pub disks: usize,
+    /// Size of the card in bytes, if that is more than the image has.
+    pub card_size: u64,
+    /// Where cards and disks are kept. What is there goes on being used.
+    pub keep: Option<PathBuf>,
+    /// Nodes whose kept card is written anew.
+    pub reflash: Vec<String>,
+    /// A kernel that takes the place of the image's.
+    pub kernel: Option<PathBuf>,
+    /// An initramfs that takes the place of the image's.
+    pub initrd: Option<PathBuf>,
+}
+
 /// `pimg clean`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CleanRequest {
@@ -82,4 +201,37 @@ pub struct CleanRequest {
     pub cache: bool,
     /// Whether built images go.
     pub out: bool,
+}
+
+/// `pimg secrets`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretsRequest {
+    /// Makes what is not there yet.
+    Init,
+    /// Lets the operator edit the project's secrets.
+    Edit,
+    /// Tells the names.
+    ShowKeys,
+}
+
+/// `pimg seed`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeedRequest {
+    /// The profile of the one host.
+    pub profile: String,
+    /// A directory where a boot partition is mounted, a boot partition, or a whole card or image.
+    pub target: PathBuf,
+}
+
+/// `pimg status`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusRequest {
+    /// Profiles, or addresses as ssh takes them.
+    pub hosts: Vec<String>,
+    /// Whether to ask every profile that has a `hostname`.
+    pub all: bool,
+    /// Whether to ask every member of the clusters of the profiles.
+    pub cluster: bool,
+    /// Whether to ask again until all are finished or one has failed.
+    pub watch: bool,
 }

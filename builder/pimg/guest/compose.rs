@@ -2,7 +2,10 @@
 
 use super::error::Error;
 use super::inputs::Inputs;
-use super::{boot_config, cloud_init, first_boot_safety, hosts, locale, network, nic_names, ssh, time, user};
+use super::{
+    boot_config, cloud_init, first_boot_safety, hosts, locale, network, nic_names, secrets, seed_bundle, ssh,
+    time, user,
+};
 use crate::plan::change::Change;
 
 /// The changes of one host. No two are of the same path.
@@ -19,6 +22,8 @@ pub fn changes(inputs: &Inputs<'_>) -> Result<Vec<Change>, Error> {
         cloud_init::changes,        // and who may not change that
         user::changes,              // who may log in
         ssh::changes,               // how
+        secrets::changes,           // what only root may read
+        seed_bundle::changes,       // and how that comes to a node whose image is published
         locale::changes,            // in which language
         time::changes,              // and when
     ];

@@ -2,7 +2,7 @@
 
 use super::error::Error;
 use super::inputs::{Changes, Inputs};
-use super::seed;
+use super::{seed, shell};
 use crate::plan::change::{Change, Origin};
 use crate::profile::host::HostSpec;
 
@@ -15,6 +15,7 @@ pub fn changes(inputs: &Inputs<'_>) -> Result<Vec<Change>, Error> {
     let host = inputs.host;
     changes.file("/etc/hostname", 0o644, format!("{}\n", host.hostname), inputs.key("hostname"))?;
     changes.file("/etc/hosts", 0o644, hosts(host), inputs.key("hostname"))?;
+    changes.file("/etc/pimg/node.conf", 0o644, settings(host), inputs.key("hostname"))?;
     // With an id that is there from the start systemd sees no first boot, applies no presets and asks nothing
     // (`machine-id(5)`, "First Boot Semantics"): what is to run is enabled by links.
     let id = format!("{}\n", seed::machine_id(inputs.seed, &host.hostname));
@@ -24,6 +25,18 @@ pub fn changes(inputs: &Inputs<'_>) -> Result<Vec<Change>, Error> {
         changes.symlink("/var/lib/dbus/machine-id", "/etc/machine-id", origin())?;
     }
     Ok(changes.0)
+}
+
+/// What scripts of the first boot know of the node, as assignments of a shell.
+fn settings(host: &HostSpec) -> String {
+    let network = &host.network;
+    let values = [
+        ("name", host.hostname.to_string()),
+        ("address", network.address.address.to_string()),
+        ("gateway", network.gateway.to_string()),
+        ("user", host.user.name.to_string()),
+    ];
+    values.map(|(key, value)| format!("node_{key}={}\n", shell::word(&value))).concat()
 }
 
 /// `/etc/hosts` (`hosts(5)`). Proxmox VE takes what the host's name resolves to for the node's address in the cluster,

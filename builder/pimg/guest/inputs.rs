@@ -2,10 +2,12 @@
 
 use super::base_files::{BaseFiles, EntryKind};
 use super::error::Error;
-use super::keys::Keyring;
+use super::keys::{HostKeys, Keyring};
+use super::secrets::SecretFile;
 use crate::plan::change::{Action, Change, Content, Origin, Ownership, Partition};
 use crate::plan::path::GuestPath;
 use crate::profile::host::HostSpec;
+use crate::profile::types::Hostname;
 use crate::secret::Secret;
 
 /// Everything that the changes of one host depend on.
@@ -21,13 +23,26 @@ pub struct Inputs<'a> {
     pub keys: &'a Keyring,
     /// The user's password hash (`crypt(5)`), where there is one.
     pub password_hash: Option<&'a Secret>,
+    /// Secrets that go into files of their own.
+    pub secrets: &'a [SecretFile],
+    /// Whether everything secret is left out, to be brought by `pimg seed`.
+    pub release: bool,
     /// The build's time in seconds since 1970-01-01 UTC: the clock that the node starts with.
     pub epoch: u64,
     /// Disk signature in the base's MBR; `None` where the base has no MBR signature to replace.
     pub base_disk_id: Option<u32>,
 }
 
-impl Inputs<'_> {
+impl<'a> Inputs<'a> {
+    /// The keys of a member of the host's cluster.
+    pub(super) fn keys_of(&self, host: &Hostname) -> Result<&'a HostKeys, Error> {
+        self.keys.get(host).ok_or_else(|| Error::Key {
+            what: "keys",
+            host: host.to_string(),
+            why: "the keyring was made without it".to_owned(),
+        })
+    }
+
     /// Content of a file of the root file system.
     pub(super) fn read(&self, path: &str) -> Result<Option<Vec<u8>>, Error> {
         Ok(self.base.read(Partition::Root, &GuestPath::new(path)?)?)

@@ -92,6 +92,17 @@ impl HostKeys {
     }
 }
 
+/// The public half of a host's Ed25519 host key, without the RSA keys, which take long to make: algorithm, blank, base64.
+///
+/// # Errors
+/// The key could not be made.
+pub fn host_public_key(seed: &Secret, host: &Hostname) -> Result<String, Error> {
+    let pair = Ed25519Keypair::from_seed(&derive(seed, Purpose::HostEd25519, host));
+    key_pair(pair.into(), "")
+        .map(|pair| pair.public)
+        .map_err(|error| key_error("Ed25519 host key", host, error.to_string()))
+}
+
 fn key_error(what: &'static str, host: &Hostname, why: String) -> Error {
     Error::Key { what, host: host.to_string(), why }
 }

@@ -1,17 +1,17 @@
 //! Language, time zone and keyboard.
 //!
 //! A locale that the base has not generated cannot be made here: `localedef` runs on the node. Until it has, the
-//! node speaks `C.UTF-8`, so that nothing warns, and a unit of ours generates the locales and then sets `LANG`.
+//! node speaks `C.UTF-8`, so that nothing warns; the step `locale` of an overlay can generate what `/etc/locale.gen`
+//! names and then set `LANG` to the `language` that `/etc/pimg/locale.conf` tells.
 
 use super::base_files::EntryKind;
 use super::error::Error;
 use super::inputs::{Changes, Inputs};
-use super::units::{UnitFile, UnitName, enable_file};
+use super::shell;
 use crate::plan::change::{Change, Partition};
 use crate::plan::path::GuestPath;
 
 const FALLBACK: &str = "C.UTF-8";
-const UNIT: &str = "pimg-locale.service";
 /// Time zones, of the package `tzdata`.
 const ZONES: &str = "/usr/share/zoneinfo";
 
@@ -70,6 +70,9 @@ fn language(inputs: &Inputs<'_>, changes: &mut Changes) -> Result<(), Error> {
     let path = if linked { "/etc/locale.conf" } else { "/etc/default/locale" };
     changes.file(path, 0o644, format!("LANG={language}\n"), inputs.key("locale.default"))?;
 
+    let settings = format!("language={}\n", shell::word(&locale.default));
+    changes.file("/etc/pimg/locale.conf", 0o644, settings, inputs.key("locale.default"))?;
+
     let Some(known) = inputs.read("/etc/locale.gen")? else {
         // without the package `locales` nothing could ever be generated
         let missing = || Error::Missing { path: "/etc/locale.gen".to_owned() };
@@ -77,23 +80,7 @@ fn language(inputs: &Inputs<'_>, changes: &mut Changes) -> Result<(), Error> {
     };
     let known = super::inputs::text("/etc/locale.gen", known)?;
     let to_generate: Vec<&str> = wanted.iter().copied().filter(|name| !built_in(name)).collect();
-    changes.file(
-        "/etc/locale.gen",
-        0o644,
-        locale_gen(&known, &to_generate)?,
-        inputs.key("locale.generate"),
-    )?;
-    if to_generate.iter().all(|name| is_there(name)) {
-        return Ok(());
-    }
-    let unit = locale_unit(&locale.default);
-    let path = GuestPath::new(format!("/etc/systemd/system/{UNIT}"))?;
-    let file = UnitFile::parse(&unit)
-        .map_err(|error| Error::Unit { unit: UNIT.to_owned(), why: error.to_string() })?;
-    for link in enable_file(&UnitName::new(UNIT)?, &path, &file)?.0 {
-        changes.symlink(link.path.as_str(), &link.target, inputs.key("locale.generate"))?;
-    }
-    changes.file(path.as_str(), 0o644, unit, inputs.key("locale.generate"))
+    changes.file("/etc/locale.gen", 0o644, locale_gen(&known, &to_generate)?, inputs.key("locale.generate"))
 }
 
 /// Locales that the C library has without any file, and Debian without generating.
@@ -186,31 +173,9 @@ pub fn keyboard_file(text: &str, values: &[(&'static str, &str)]) -> Result<Stri
     Ok(output)
 }
 
-/// The unit that generates locales. `Type=exec`, so that the boot does not wait for it; `update-locale` refuses a
-/// language that is not there, so the stamp means that it is.
-fn locale_unit(language: &str) -> String {
-    format!(
-        "[Unit]\n\
-         Description=Generate the node's locales\n\
-         ConditionPathExists=!/var/lib/pimg/done/locale\n\
-         StartLimitIntervalSec=0\n\
-         \n\
-         [Service]\n\
-         Type=exec\n\
-         ExecStart=/bin/sh -ec 'locale-gen; update-locale LANG={language}; mkdir -p /var/lib/pimg/done; \
-         : >/var/lib/pimg/done/locale; sync /var/lib/pimg/done/locale /var/lib/pimg/done'\n\
-         Nice=10\n\
-         Restart=on-failure\n\
-         RestartSec=30\n\
-         \n\
-         [Install]\n\
-         WantedBy=multi-user.target\n"
-    )
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{archive_names, archived_name, changes, keyboard_file, locale_gen, locale_unit};
+    use super::{archive_names, archived_name, changes, keyboard_file, locale_gen};
     use crate::guest::test_support::{
         MapBase, host, inputs, judge, link, put, removed, skip, temporary, untouched,
     };
@@ -231,20 +196,13 @@ mod tests {
         let found = changes(&inputs(&host, &base)).expect("changes");
         assert_eq!(put(&found, "/etc/locale.conf").0, "LANG=C.UTF-8\n");
         assert!(untouched(&found, "/etc/default/locale"));
-        let wants = "/etc/systemd/system/multi-user.target.wants/pimg-locale.service";
-        assert_eq!(link(&found, wants), "/etc/systemd/system/pimg-locale.service");
-        assert!(
-            put(&found, "/etc/systemd/system/pimg-locale.service")
-                .0
-                .contains("update-locale LANG=en_AU.UTF-8;")
-        );
+        assert_eq!(put(&found, "/etc/pimg/locale.conf").0, "language='en_AU.UTF-8'\n");
         assert!(put(&found, "/etc/locale.gen").0.contains("\nen_AU.UTF-8 UTF-8\n# en_GB.UTF-8 UTF-8\n"));
 
         let generated =
             base.clone().file("/usr/lib/locale/en_AU.utf8/LC_TIME", "").file("/etc/default/locale", "");
         let found = changes(&inputs(&host, &generated)).expect("changes");
         assert_eq!(put(&found, "/etc/default/locale").0, "LANG=en_AU.UTF-8\n");
-        assert!(untouched(&found, wants));
     }
 
     #[test]
@@ -311,14 +269,5 @@ mod tests {
         );
         assert_eq!(text.expect("valid"), "# c\nXKBLAYOUT=\"us\"\nBACKSPACE=\"guess\"\nXKBMODEL=\"m\"\n");
         assert!(keyboard_file("", &[("XKBLAYOUT", "$(reboot)")]).is_err());
-    }
-
-    #[test]
-    fn systemd_understands_the_unit() {
-        let directory = temporary();
-        let path = directory.path().join("pimg-locale.service");
-        fs_err::write(&path, locale_unit("en_AU.UTF-8")).expect("write");
-        let Some(said) = judge(&["systemd-analyze", "verify", "--man=no"], &path) else { return };
-        assert!(!said.contains("pimg-locale"), "{said}");
     }
 }

@@ -10,7 +10,6 @@ use super::keys::{HostKeys, KeyPair};
 use super::units;
 use crate::plan::change::{Change, Content, Origin, Ownership};
 use crate::profile::host::{ClusterNode, HostSpec};
-use crate::profile::types::Hostname;
 
 /// The changes of this file.
 ///
@@ -19,16 +18,16 @@ use crate::profile::types::Hostname;
 pub fn changes(inputs: &Inputs<'_>) -> Result<Vec<Change>, Error> {
     let mut changes = Changes::default();
     let host = inputs.host;
-    let keys = keys_of(inputs, &host.hostname)?;
+    let keys = inputs.keys_of(&host.hostname)?;
     host_keys(inputs, keys, &mut changes)?;
     let root = || Origin::Rule { rule: "root's key from the cluster's seed" };
     changes.directory("/root/.ssh", Ownership::root(0o700), root())?;
-    key_files("/root/.ssh/id_rsa", &keys.root, root(), &mut changes)?;
+    key_files(inputs, "/root/.ssh/id_rsa", &keys.root, root(), &mut changes)?;
     if let Some(cluster) = &host.cluster {
         let mut authorized = String::new();
         let mut known = String::new();
         for node in &cluster.nodes {
-            let keys = keys_of(inputs, &node.hostname)?;
+            let keys = inputs.keys_of(&node.hostname)?;
             authorized += &authorized_line(node, &keys.root);
             known += &known_lines(host, node, keys);
         }
@@ -37,14 +36,6 @@ pub fn changes(inputs: &Inputs<'_>) -> Result<Vec<Change>, Error> {
     }
     server(inputs, &mut changes)?;
     Ok(changes.0)
-}
-
-fn keys_of<'a>(inputs: &Inputs<'a>, host: &Hostname) -> Result<&'a HostKeys, Error> {
-    inputs.keys.get(host).ok_or_else(|| Error::Key {
-        what: "keys",
-        host: host.to_string(),
-        why: "the keyring was made without it".to_owned(),
-    })
 }
 
 /// Host keys of the base's build, if any, go: they are the same in every copy of it.
@@ -59,7 +50,7 @@ fn host_keys(inputs: &Inputs<'_>, keys: &HostKeys, changes: &mut Changes) -> Res
         }
     }
     for (kind, pair) in ours {
-        key_files(&format!("/etc/ssh/{}", name(kind)), pair, origin(), changes)?;
+        key_files(inputs, &format!("/etc/ssh/{}", name(kind)), pair, origin(), changes)?;
     }
     for unit in ["regenerate_ssh_host_keys.service", "sshd-keygen.service"] {
         for path in units::disable(inputs.base, unit)? {
@@ -69,9 +60,20 @@ fn host_keys(inputs: &Inputs<'_>, keys: &HostKeys, changes: &mut Changes) -> Res
     Ok(())
 }
 
-fn key_files(path: &str, pair: &KeyPair, origin: Origin, changes: &mut Changes) -> Result<(), Error> {
-    let private = Content::Secret(pair.private.clone());
-    changes.owned_file(path, Ownership::root(0o600), private, origin.clone())?;
+fn key_files(
+    inputs: &Inputs<'_>,
+    path: &str,
+    pair: &KeyPair,
+    origin: Origin,
+    changes: &mut Changes,
+) -> Result<(), Error> {
+    if !inputs.release {
+        let private = Content::Secret(pair.private.clone());
+        changes.owned_file(path, Ownership::root(0o600), private, origin.clone())?;
+    } else if inputs.kind(path)?.is_some() {
+        // the base's own, which sshd would take for the node's
+        changes.remove(path, origin.clone())?;
+    }
     changes.file(&format!("{path}.pub"), 0o644, pair.public_file(), origin)
 }
 
@@ -190,6 +192,20 @@ mod tests {
         assert!(removed(&found, "/etc/ssh/ssh_host_ecdsa_key.pub"));
         assert!(removed(&found, "/etc/systemd/system/ssh.service.wants/sshd-keygen.service"));
         assert!(!format!("{found:?}").contains("OPENSSH PRIVATE KEY"), "secrets do not print");
+    }
+
+    #[test]
+    fn a_published_image_has_public_halves_only() {
+        let (host, base) = (host(), base());
+        let mut inputs = inputs(&host, &base);
+        inputs.release = true;
+        let found = changes(&inputs).expect("changes");
+        for path in ["/etc/ssh/ssh_host_ed25519_key", "/root/.ssh/id_rsa"] {
+            assert!(untouched(&found, path), "{path}");
+            assert!(put(&found, &format!("{path}.pub")).0.starts_with("ssh-"));
+        }
+        assert!(removed(&found, "/etc/ssh/ssh_host_rsa_key"), "the base's own");
+        assert!(!found.iter().any(|change| format!("{change:?}").contains("Secret(")), "{found:?}");
     }
 
     #[test]

@@ -146,7 +146,10 @@ pub(super) fn host() -> HostSpec {
         pve: PveSpec { source: PveSource::Pxvirt },
         acme: None,
         tailscale: None,
+        rpi_connect: None,
         talos: None,
+        packages: crate::profile::host::PackagesSpec::default(),
+        mirrors: std::collections::BTreeMap::new(),
         overlays: Vec::new(),
         vars: BTreeMap::new(),
     }
@@ -173,6 +176,8 @@ pub(super) fn inputs<'a>(host: &'a HostSpec, base: &'a MapBase) -> Inputs<'a> {
         seed: seed(),
         keys,
         password_hash: None,
+        secrets: &[],
+        release: false,
         epoch: EPOCH,
         base_disk_id: Some(0x8a67_6486),
     }

@@ -5,6 +5,8 @@
 //! `systemd-timesyncd` up to that of its own file (`systemd-timesyncd.service(8)`). Without them TLS and apt meet
 //! certificates and indexes "of the future" until the network has told the time.
 
+use pimg_deb::date;
+
 use super::accounts::Table;
 use super::error::Error;
 use super::inputs::{Changes, Inputs};
@@ -33,19 +35,8 @@ pub fn changes(inputs: &Inputs<'_>) -> Result<Vec<Change>, Error> {
 
 /// The time as fake-hwclock keeps it: `YYYY-MM-DD HH:MM:SS`, UTC.
 pub fn fake_hwclock(epoch: u64) -> String {
-    let (days, seconds) = (epoch / 86_400, epoch % 86_400);
-    // civil date from days since 1970-01-01: years begin on 1 March, so that the leap day is the last one, and
-    // 400 years have 146097 days
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = 400 * era + year_of_era + u64::from(month <= 2);
-    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}\n")
+    let date = date::format_rfc3339(i64::try_from(epoch).unwrap_or(i64::MAX));
+    date.replace('T', " ").replace('Z', "\n")
 }
 
 #[cfg(test)]

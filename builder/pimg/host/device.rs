@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use pimg_disk::block::{BlockRead, BlockWrite};
@@ -39,6 +39,21 @@ impl FileDevice {
         let file =
             OpenOptions::new().read(true).write(true).open(path).map_err(HostError::file("open", path))?;
         Self::of(file, path)
+    }
+
+    /// As [`Self::open_writable`], and refuses a block device that is mounted, as far as the system tells.
+    ///
+    /// # Errors
+    /// It is not there, may not be written, or is in use.
+    pub fn open_exclusive(path: &Path) -> Result<Self, HostError> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        let metadata = std::fs::metadata(path).map_err(HostError::file("look at", path))?;
+        if metadata.file_type().is_block_device() {
+            // open(2): without O_CREAT this fails on a device that is mounted; other systems ignore it
+            options.custom_flags(rustix::fs::OFlags::EXCL.bits().cast_signed());
+        }
+        Self::of(options.open(path).map_err(HostError::file("open", path))?, path)
     }
 
     /// Makes a new file of `len` bytes that is one hole, and reads as zeroes.

@@ -53,6 +53,20 @@ impl Environment {
         user.map(|path| path.join("pimg"))
     }
 
+    /// Where the user's own settings are: `pimg` in the user's configuration directory, on macOS as on Linux.
+    ///
+    /// A relative `XDG_CONFIG_HOME` is ignored, as the XDG base directory specification asks for.
+    pub fn config_dir(&self) -> Option<PathBuf> {
+        let xdg = self.non_empty("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        xdg.or_else(|| self.home().map(|home| home.join(".config"))).map(|path| path.join("pimg"))
+    }
+
+    /// The operator's editor, a command line of the shell.
+    pub fn editor(&self) -> &str {
+        let named = self.non_empty("VISUAL").or_else(|| self.non_empty("EDITOR"));
+        named.and_then(OsStr::to_str).unwrap_or("vi")
+    }
+
     /// Whether the operator wants no colours (<https://no-color.org>), or the terminal knows none.
     pub fn no_color(&self) -> bool {
         self.non_empty("NO_COLOR").is_some() || self.variable("TERM") == Some(OsStr::new("dumb"))
@@ -114,6 +128,19 @@ mod tests {
         ] {
             let environment = Environment::new(variables.iter().copied());
             assert_eq!(environment.cache_dir(), expected.map(PathBuf::from), "{variables:?}");
+        }
+    }
+
+    #[test]
+    fn finds_the_configuration_directory() {
+        for (variables, expected) in [
+            ([("XDG_CONFIG_HOME", "/xdg"), ("HOME", "/home/op")].as_slice(), Some("/xdg/pimg")),
+            (&[("XDG_CONFIG_HOME", "relative"), ("HOME", "/home/op")], Some("/home/op/.config/pimg")),
+            (&[("HOME", "/home/op")], Some("/home/op/.config/pimg")),
+            (&[], None),
+        ] {
+            let environment = Environment::new(variables.iter().copied());
+            assert_eq!(environment.config_dir(), expected.map(PathBuf::from), "{variables:?}");
         }
     }
 

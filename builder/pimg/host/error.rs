@@ -50,6 +50,9 @@ pub enum HostError {
         /// Its permission bits.
         mode: u32,
     },
+    /// There is no seed where one must be.
+    #[error("there is no `{}`, from which the identity of the node follows", .0.display())]
+    NoSeed(PathBuf),
     /// A seed file holds something else than a seed.
     #[error("`{}` is not a seed: expected 64 hexadecimal digits and a line break", .0.display())]
     BadSeed(PathBuf),
@@ -110,6 +113,9 @@ impl Fault for HostError {
                 )
             }
             Self::Readable { path, .. } => format!("`chmod 600 {}`", path.display()),
+            Self::NoSeed(path) => {
+                format!("restore `{}` from a backup: the build that made the node used it", path.display())
+            }
             Self::BadSeed(path) => format!(
                 "restore `{}` from a backup; without it every host of the cluster gets a new identity",
                 path.display()

@@ -38,6 +38,15 @@ pub fn create_new(path: &Path) -> Result<File, HostError> {
     File::create_new(path).map_err(HostError::file("create", path))
 }
 
+/// Length of a file in bytes.
+///
+/// # Errors
+/// It cannot be looked at.
+pub fn length(path: &Path) -> Result<u64, HostError> {
+    let metadata = fs_err::metadata(path).map_err(HostError::file("look at", path))?;
+    Ok(metadata.len())
+}
+
 /// Writes a file so that a reader sees the old bytes or the new ones, even after a power cut.
 ///
 /// # Errors

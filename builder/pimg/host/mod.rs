@@ -5,10 +5,17 @@ pub mod device;
 pub mod env;
 pub mod error;
 pub mod files;
+pub mod identity;
+pub mod machine;
+pub mod private;
+pub mod scratch;
 pub mod secrets;
 pub mod seed;
+pub mod ssh;
 pub mod ssh_keys;
 pub mod staging;
+pub mod stored;
+pub mod switch;
 pub mod tools;
 
 pub use device::FileDevice;

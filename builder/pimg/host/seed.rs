@@ -28,28 +28,50 @@ pub struct Seed {
     pub created: bool,
 }
 
+/// Where the seed `name` of the project is, whether or not it is there.
+pub fn path(project: &Path, name: &str) -> PathBuf {
+    let dir = project.join("secrets");
+    // the path is shown to the operator, who is in `.`
+    dir.strip_prefix(".").unwrap_or(&dir).join(format!("{name}.seed"))
+}
+
 /// Reads the seed `name` of the project, which is made where it is missing. Builds that run at the same
 /// time get the same seed.
 ///
 /// # Errors
 /// Others than the owner can read the file, it holds no seed, or the system reports an error.
 pub fn load_or_create(project: &Path, name: &str) -> Result<Seed, HostError> {
-    if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
-        return Err(HostError::BadSeedName(name.to_owned()));
-    }
-    let dir = project.join("secrets");
-    // the path is shown to the operator, who is in `.`
-    let dir = dir.strip_prefix(".").unwrap_or(&dir);
-    let path = dir.join(format!("{name}.seed"));
+    let path = path_of(project, name)?;
     if let Some(secret) = load(&path)? {
         return Ok(Seed { secret, path, created: false });
     }
+    let dir = path.parent().unwrap_or(project);
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(HostError::file("create", dir))?;
     let created = create(dir, &path)?;
     // another build may have been first: what is in the file counts
     let secret =
         load(&path)?.ok_or_else(|| HostError::file("open", &path)(io::ErrorKind::NotFound.into()))?;
     Ok(Seed { secret, path, created })
+}
+
+/// Reads the seed `name` of the project, which must be there: who asks for an identity that a node has already is
+/// not helped by a new one.
+///
+/// # Errors
+/// There is none, others than the owner can read the file, it holds no seed, or the system reports an error.
+pub fn load_existing(project: &Path, name: &str) -> Result<Seed, HostError> {
+    let path = path_of(project, name)?;
+    match load(&path)? {
+        Some(secret) => Ok(Seed { secret, path, created: false }),
+        None => Err(HostError::NoSeed(path)),
+    }
+}
+
+fn path_of(project: &Path, name: &str) -> Result<PathBuf, HostError> {
+    if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
+        return Err(HostError::BadSeedName(name.to_owned()));
+    }
+    Ok(path(project, name))
 }
 
 fn load(path: &Path) -> Result<Option<Secret>, HostError> {

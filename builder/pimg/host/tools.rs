@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
+use super::files::parent;
 use crate::failure::{Class, Fault};
 
 /// Longest output that is taken, in bytes.
@@ -49,6 +50,12 @@ pub enum ToolError {
         /// How long it may take.
         timeout: Duration,
     },
+    /// The person asked to stop.
+    #[error("`{program}` was stopped")]
+    Stopped {
+        /// The program.
+        program: String,
+    },
     /// It printed more than is taken.
     #[error("`{program}` printed more than {MAX_OUTPUT} bytes")]
     TooLong {
@@ -63,7 +70,10 @@ fn said(stderr: &str) -> String {
 
 impl Fault for ToolError {
     fn class(&self) -> Class {
-        Class::Host
+        match self {
+            Self::Stopped { .. } => Class::Interrupted,
+            _ => Class::Host,
+        }
     }
 
     fn hints(&self) -> Vec<String> {
@@ -76,14 +86,43 @@ impl Fault for ToolError {
     }
 }
 
+/// How a program ended, and what it said.
+#[derive(Debug)]
+pub struct Answer {
+    /// How it ended.
+    pub status: std::process::ExitStatus,
+    /// What it printed on standard output.
+    pub stdout: Zeroizing<Vec<u8>>,
+    /// What it printed on standard error.
+    pub stderr: Zeroizing<Vec<u8>>,
+}
+
 /// Runs `command` in `dir` with nothing on its standard input: what it printed on standard output.
 ///
 /// Only the program's name ever appears in an error, since arguments may be private.
 ///
 /// # Errors
 /// It cannot be started, fails, prints too much or takes longer than `timeout`.
-#[expect(clippy::disallowed_methods, reason = "this is the room that spawns processes")]
 pub fn run(command: &[String], dir: &Path, timeout: Duration) -> Result<Zeroizing<Vec<u8>>, ToolError> {
+    let answer = ask(command, dir, timeout, &|| false)?;
+    if !answer.status.success() {
+        let program = command.first().cloned().unwrap_or_default();
+        return Err(ToolError::Failed { program, status: answer.status, stderr: last_lines(&answer.stderr) });
+    }
+    Ok(answer.stdout)
+}
+
+/// As [`run`], but a program that fails is an answer too, and one that is to `stop` is ended.
+///
+/// # Errors
+/// It cannot be started, prints too much, takes longer than `timeout`, or is to stop.
+#[expect(clippy::disallowed_methods, reason = "this is the room that spawns processes")]
+pub fn ask(
+    command: &[String],
+    dir: &Path,
+    timeout: Duration,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Answer, ToolError> {
     let (program, arguments) = command.split_first().ok_or(ToolError::Empty)?;
     let failed_to_start = |source| ToolError::Start { program: program.clone(), source };
     let mut child = Command::new(program)
@@ -101,24 +140,46 @@ pub fn run(command: &[String], dir: &Path, timeout: Duration) -> Result<Zeroizin
         if let Some(status) = child.try_wait().map_err(failed_to_start)? {
             break status;
         }
-        if Instant::now() >= deadline {
+        let is_late = Instant::now() >= deadline;
+        if is_late || stop() {
             let _ = child.kill();
             let _ = child.wait();
-            return Err(ToolError::TimedOut { program: program.clone(), timeout });
+            let program = program.clone();
+            return Err(match is_late {
+                true => ToolError::TimedOut { program, timeout },
+                false => ToolError::Stopped { program },
+            });
         }
         thread::sleep(POLL);
     };
     // a grandchild that keeps the pipe open must not hold pimg up
     let grace = deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
-    let printed = stdout.recv_timeout(grace).unwrap_or_default();
-    if !status.success() {
-        let stderr = last_lines(&stderr.recv_timeout(grace).unwrap_or_default());
-        return Err(ToolError::Failed { program: program.clone(), status, stderr });
-    }
-    if u64::try_from(printed.len()).unwrap_or(u64::MAX) > MAX_OUTPUT {
+    let stdout = stdout.recv_timeout(grace).unwrap_or_default();
+    let stderr = stderr.recv_timeout(grace).unwrap_or_default();
+    if status.success() && u64::try_from(stdout.len()).unwrap_or(u64::MAX) > MAX_OUTPUT {
         return Err(ToolError::TooLong { program: program.clone() });
     }
-    Ok(printed)
+    Ok(Answer { status, stdout, stderr })
+}
+
+/// Lets the operator edit `file`, on the terminal that pimg was started on. `editor` is a command line of the shell, as
+/// in `$EDITOR`; it works in the file's directory.
+///
+/// # Errors
+/// It cannot be started, or fails.
+#[expect(clippy::disallowed_methods, reason = "this is the room that spawns processes")]
+pub fn edit(editor: &str, file: &Path) -> Result<(), ToolError> {
+    let program = editor.to_owned();
+    let status = Command::new("/bin/sh")
+        .args(["-c", &format!("{editor} \"$1\""), "sh"])
+        .arg(file)
+        .current_dir(parent(file))
+        .status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(ToolError::Failed { program, status, stderr: String::new() }),
+        Err(source) => Err(ToolError::Start { program, source }),
+    }
 }
 
 /// Reads a pipe to its end on a thread of its own.
@@ -148,7 +209,7 @@ mod tests {
     use std::path::Path;
     use std::time::Duration;
 
-    use super::{ToolError, run};
+    use super::{ToolError, ask, run};
 
     fn shell(script: &str, timeout: Duration) -> Result<Vec<u8>, ToolError> {
         let command = ["/bin/sh", "-c", script].map(str::to_owned);
@@ -172,6 +233,19 @@ mod tests {
     fn stops_what_does_not_end() {
         let error = shell("sleep 600", Duration::from_millis(50)).expect_err("never ends");
         assert!(matches!(error, ToolError::TimedOut { .. }), "{error}");
+    }
+
+    #[test]
+    fn stops_when_it_is_told_to_and_takes_a_failure_for_an_answer() {
+        let command = |script: &str| ["/bin/sh", "-c", script].map(str::to_owned);
+        let is_interrupted = || -> bool { true };
+        let stopped = ask(&command("sleep 600"), Path::new("/"), LONG, &is_interrupted);
+        let stopped = stopped.expect_err("the operator asked to stop before it ended");
+        assert!(matches!(stopped, ToolError::Stopped { .. }), "{stopped}");
+        let answer = ask(&command("echo a; echo b >&2; exit 3"), Path::new("/"), LONG, &|| false);
+        let answer = answer.expect("it ended");
+        assert_eq!((answer.stdout.as_slice(), answer.stderr.as_slice()), (&b"a\n"[..], &b"b\n"[..]));
+        assert_eq!(answer.status.code(), Some(3));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! A plan becomes writes: the only caller of everything in `disk` that changes an image.
 
+mod read_ahead;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -160,10 +162,12 @@ fn put_file(
             .create_file(path, &attributes, &mut bytes.as_slice(), bytes.len() as u64)
             .map_err(failed);
     };
-    let mut reader = HashingReader::new(open_host_file(host_path)?);
-    root.create_file(path, &attributes, &mut reader, *len).map_err(failed)?;
-    let (digest, read) = reader.finish();
-    if digest.to_string() == *sha256 && read == *len {
+    let file = open_host_file(host_path)?;
+    let write = |content: &mut dyn Read| root.create_file(path, &attributes, content, *len);
+    let (written, found) = read_ahead::with_content(file, *len, write);
+    let found = found.map_err(|source| ApplyError::HostFile { path: host_path.clone(), source })?;
+    written.map_err(failed)?;
+    if found.is_some_and(|digest| digest.to_string() == *sha256) {
         return Ok(());
     }
     Err(ApplyError::HostFileChanged { path: host_path.clone() })

@@ -269,7 +269,7 @@ fn find(
 }
 
 /// The boot signature and a file system type string ("FAT32 Specification" 1.03, section 3).
-fn looks_like_fat(head: &[u8]) -> bool {
+pub(super) fn looks_like_fat(head: &[u8]) -> bool {
     let has_type = |offset: usize| head.get(offset..offset + 3) == Some(b"FAT");
     head.get(510..512) == Some(&[0x55, 0xaa]) && (has_type(82) || has_type(54))
 }

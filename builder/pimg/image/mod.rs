@@ -2,14 +2,18 @@
 
 pub mod apply;
 pub mod base;
+pub mod boot_target;
 pub mod check;
+pub mod copies;
 pub mod digests;
 pub mod emit;
 pub mod format;
 pub mod manifest;
 pub mod manifest_check;
 pub mod opened;
+pub mod sbom;
 pub mod size;
+mod spdx;
 pub mod store;
 pub mod sweep;
 pub mod working;

@@ -1,6 +1,6 @@
 //! An image file as it lies on the operator's disk, compressed or not, opened for looking at.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pimg_disk::block::BlockRead;
@@ -15,6 +15,7 @@ use crate::host::device::FileDevice;
 pub struct OpenedImage {
     /// The image.
     pub image: BaseImage,
+    raw: PathBuf,
     _decoded: Option<TempDir>,
 }
 
@@ -25,7 +26,7 @@ impl OpenedImage {
     /// It cannot be read, or is no image of Raspberry Pi OS.
     pub fn open(path: &Path, scratch: &Path, watch: &dyn Watch) -> Result<Self, Failure> {
         if path.extension().is_some_and(|extension| extension == "img") {
-            return Ok(Self { image: open_raw(path)?, _decoded: None });
+            return Ok(Self { image: open_raw(path)?, raw: path.to_owned(), _decoded: None });
         }
         // decoding is what the fetch package does on the way into a cache; this cache is thrown away
         let directory = tempfile::Builder::new().prefix("inspect-").tempdir_in(scratch).map_err(|error| {
@@ -34,7 +35,13 @@ impl OpenedImage {
         let cache = Cache::open(directory.path())?;
         let fetcher = BaseFetcher { cache: &cache, client: None, limits: Limits::default(), watch };
         let decoded = fetcher.fetch(&Source::File(path.to_owned()), Pins::default())?;
-        Ok(Self { image: open_raw(decoded.path())?, _decoded: Some(directory) })
+        let raw = decoded.path().to_owned();
+        Ok(Self { image: open_raw(&raw)?, raw, _decoded: Some(directory) })
+    }
+
+    /// The raw image: the file itself, or the decoded one, which is there as long as this value.
+    pub fn raw(&self) -> &Path {
+        &self.raw
     }
 }
 

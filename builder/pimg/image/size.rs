@@ -11,7 +11,7 @@ const BLOCK: u64 = 4096;
 
 /// The profile asks for an image that cannot hold what goes into it.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`image.size` is too small: got {got} bytes, and the files alone need {needed} bytes")]
+#[error("`image.size` is too small: got {got} bytes, and files and packages need {needed} bytes")]
 pub struct TooSmall {
     /// Bytes asked for.
     pub got: u64,
@@ -33,10 +33,17 @@ pub struct BaseSizes {
 /// Length of the finished image in bytes: what the profile fixes, or what the files need plus the free space
 /// that the profile asks for. Never shorter than the base.
 ///
+/// `growth` is what the node itself adds when it installs its packages, in bytes.
+///
 /// # Errors
 /// The profile fixes a length that is too small.
-pub fn image_length(base: BaseSizes, changes: &[Change], image: &ImageSpec) -> Result<u64, TooSmall> {
-    let content = base.root_used + changes.iter().map(space_on_root).sum::<u64>();
+pub fn image_length(
+    base: BaseSizes,
+    changes: &[Change],
+    growth: u64,
+    image: &ImageSpec,
+) -> Result<u64, TooSmall> {
+    let content = base.root_used + growth + changes.iter().map(space_on_root).sum::<u64>();
     let needed = (base.root_start + with_structures(content)).max(base.image_len);
     match image.size {
         Some(got) if got < needed => Err(TooSmall { got, needed }),
@@ -78,15 +85,15 @@ mod tests {
 
     #[test]
     fn grows_by_what_the_profile_wants_free() {
-        let length = image_length(BASE, &[], &spec(None, 4 << 30)).expect("fits");
+        let length = image_length(BASE, &[], 0, &spec(None, 4 << 30)).expect("fits");
         assert!(length >= (520 << 20) + (800 << 20) + (4 << 30));
         assert_eq!(length % ALIGNMENT, 0);
     }
 
     #[test]
     fn never_shrinks_and_never_promises_what_does_not_fit() {
-        assert_eq!(image_length(BASE, &[], &spec(None, 0)), Ok(BASE.image_len));
-        let refused = image_length(BASE, &[], &spec(Some(1 << 30), 0));
+        assert_eq!(image_length(BASE, &[], 0, &spec(None, 0)), Ok(BASE.image_len));
+        let refused = image_length(BASE, &[], 0, &spec(Some(1 << 30), 0));
         assert_eq!(refused, Err(TooSmall { got: 1 << 30, needed: BASE.image_len }));
     }
 }

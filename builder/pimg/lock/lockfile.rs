@@ -1,34 +1,26 @@
-//! The lock's text: reading, writing, comparing. Files are the caller's business.
-//!
-//! `version` changes when an older pimg would misread the file, `revision` when something was added that it
-//! may ignore. So keys that are unknown are an error in a revision that we know, and ignored in a later one.
+//! What a lock says, as values. Reading and writing its text is next door; files are the caller's business.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 use super::error::LockError;
 
-/// The version that this pimg reads and writes.
-const VERSION: u64 = 1;
-
-/// The newest revision of it that this pimg knows.
-const REVISION: u64 = 0;
-
-/// The keys that it knows: table and keys.
-const KNOWN: [(&str, &[&str]); 1] = [("base", &["url", "sha256", "raw_sha256"])];
-
 /// `pimg.lock`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lockfile {
-    version: u64,
-    #[serde(default)]
-    revision: u64,
-    /// The base image.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub base: Option<LockedBase>,
+    /// The base images, one per URL.
+    pub base: Vec<LockedBase>,
+    /// The snapshots of the package repositories, one per name.
+    pub repository: Vec<LockedRepository>,
+    /// The keyrings that were fetched and pinned, one per source.
+    pub keyring: Vec<LockedKeyring>,
+    /// Files other than packages, one per name.
+    pub download: Vec<LockedDownload>,
+    /// What the profiles install. Profiles that ask for the same share a set.
+    pub set: Vec<LockedSet>,
 }
 
-/// The base image that a lock names.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A base image.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockedBase {
     /// Where it comes from: a URL, or a path.
     pub url: String,
@@ -38,51 +30,163 @@ pub struct LockedBase {
     pub raw_sha256: String,
 }
 
+/// A snapshot of a package repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockedRepository {
+    /// The name that the packages refer to.
+    pub name: String,
+    /// Where it was read.
+    pub uri: String,
+    /// The suite; one that ends in `/` is a flat repository.
+    pub suite: String,
+    /// The components.
+    pub components: Vec<String>,
+    /// The `Date` of its Release file, such as `2026-08-19T08:12:01Z`.
+    pub date: String,
+    /// SHA-256 of the file that held the signed Release text, in lower-case hexadecimal.
+    pub sha256: String,
+    /// Fingerprint of the key that signed it, 40 or 64 hexadecimal digits.
+    pub signed_by: String,
+}
+
+/// A keyring that was fetched, and that everybody who has the lock gets unchanged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockedKeyring {
+    /// Name of the source that it belongs to.
+    pub name: String,
+    /// Where it comes from.
+    pub url: String,
+    /// SHA-256 of the file, in lower-case hexadecimal.
+    pub sha256: String,
+    /// Fingerprints of its certificates, 40 or 64 hexadecimal digits each.
+    pub fingerprints: Vec<String>,
+    /// Length of the file in bytes.
+    pub size: u64,
+}
+
+/// A file that is no package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockedDownload {
+    /// Its name.
+    pub name: String,
+    /// Where it comes from.
+    pub url: String,
+    /// SHA-256 of the file, in lower-case hexadecimal.
+    pub sha256: String,
+    /// Length of the file in bytes.
+    pub size: u64,
+}
+
+/// What some profiles install on one base.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LockedSet {
+    /// The profiles.
+    pub profiles: Vec<String>,
+    /// SHA-256 of the raw base image that it was resolved for, in lower-case hexadecimal.
+    pub base: String,
+    /// SHA-256 of everything that was asked for, in lower-case hexadecimal.
+    pub request: String,
+    /// Packages of the base that go: `name` or `name:architecture`.
+    pub remove: Vec<String>,
+    /// Packages that are held: `name` or `name:architecture`.
+    pub hold: Vec<String>,
+    /// Packages that were asked for by name.
+    pub manual: Vec<String>,
+    /// The packages to be installed or brought to another version.
+    pub package: Vec<LockedPackage>,
+}
+
+/// One package file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockedPackage {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Its architecture, `all` among them.
+    pub architecture: String,
+    /// Name of the [`LockedRepository`] that it comes from.
+    pub repository: String,
+    /// Its path below the repository's URI.
+    pub file: String,
+    /// Length of the file in bytes.
+    pub size: u64,
+    /// SHA-256 of the file, in lower-case hexadecimal.
+    pub sha256: String,
+    /// Why it is there, such as `asked for` or `needed by zfsutils-linux`.
+    pub reason: String,
+}
+
+/// How much a lock names, every package file counted once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Package files.
+    pub packages: usize,
+    /// Their length together in bytes.
+    pub size: u64,
+}
+
 impl Lockfile {
-    /// A lock of this base.
-    pub fn new(base: LockedBase) -> Self {
-        Self { version: VERSION, revision: REVISION, base: Some(base) }
+    /// A lock that names nothing.
+    pub fn new() -> Self {
+        Self::default()
     }
 
-    /// Reads the text of a lock.
+    /// What a profile installs.
+    pub fn set_for(&self, profile: &str) -> Option<&LockedSet> {
+        self.set.iter().find(|set| set.profiles.iter().any(|name| name == profile))
+    }
+
+    /// The base image of this URL or path.
+    pub fn base_for(&self, url: &str) -> Option<&LockedBase> {
+        self.base.iter().find(|base| base.url == url)
+    }
+
+    /// What the base of this URL or path is to be compared with. A lock with one base only says what every base
+    /// is, wherever it is read from: digests tell whether it is the same.
     ///
     /// # Errors
-    /// It is no lock, or one of a version that this pimg does not know.
-    pub fn parse(text: &str) -> Result<Self, LockError> {
-        let table: toml::Table = toml::from_str(text).map_err(|error| syntax(text, &error))?;
-        let number = |key: &str| table.get(key).and_then(toml::Value::as_integer);
-        if let Some(version) = number("version").and_then(|version| u64::try_from(version).ok())
-            && version != VERSION
-        {
-            return Err(LockError::Version { got: version, expected: VERSION });
-        }
-        if number("revision").unwrap_or(0) <= i64::try_from(REVISION).unwrap_or(i64::MAX) {
-            refuse_unknown_keys(&table)?;
-        }
-        let lock: Self = toml::from_str(text).map_err(|error| syntax(text, &error))?;
-        if let Some(base) = &lock.base {
-            for (key, digest) in [("base.sha256", &base.sha256), ("base.raw_sha256", &base.raw_sha256)] {
-                if digest.len() != 64 || !digest.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f')) {
-                    return Err(LockError::BadDigest { key, got: digest.clone() });
-                }
-            }
-        }
-        Ok(lock)
+    /// The lock does not name it.
+    pub fn require_base(&self, url: &str) -> Result<&LockedBase, LockError> {
+        let only = match self.base.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        };
+        self.base_for(url).or(only).ok_or_else(|| LockError::NoBase { url: url.to_owned() })
     }
 
-    /// The text of the lock.
-    pub fn to_text(&self) -> String {
-        let body = toml::to_string(self).expect("plain strings and numbers are always TOML");
-        format!("# What builds with `--locked` must find unchanged. Written by pimg; keep it in git.\n{body}")
+    /// The repository of this name.
+    pub fn repository_for(&self, name: &str) -> Option<&LockedRepository> {
+        self.repository.iter().find(|repository| repository.name == name)
     }
 
-    /// The locked base.
-    ///
-    /// # Errors
-    /// The lock names none.
-    pub fn require_base(&self) -> Result<&LockedBase, LockError> {
-        self.base.as_ref().ok_or(LockError::NoBase)
+    /// The keyring of the source of this name.
+    pub fn keyring_for(&self, name: &str) -> Option<&LockedKeyring> {
+        self.keyring.iter().find(|keyring| keyring.name == name)
     }
+
+    /// The download of this name.
+    pub fn download_for(&self, name: &str) -> Option<&LockedDownload> {
+        self.download.iter().find(|download| download.name == name)
+    }
+
+    /// How much all sets name together.
+    pub fn totals(&self) -> Totals {
+        totals(self.set.iter().flat_map(|set| &set.package))
+    }
+}
+
+impl LockedSet {
+    /// How much the set names.
+    pub fn totals(&self) -> Totals {
+        totals(&self.package)
+    }
+}
+
+fn totals<'a>(packages: impl IntoIterator<Item = &'a LockedPackage>) -> Totals {
+    let files: BTreeMap<&str, u64> =
+        packages.into_iter().map(|package| (package.sha256.as_str(), package.size)).collect();
+    Totals { packages: files.len(), size: files.values().fold(0, |sum, size| sum.saturating_add(*size)) }
 }
 
 impl LockedBase {
@@ -104,73 +208,74 @@ impl LockedBase {
     }
 }
 
-fn refuse_unknown_keys(table: &toml::Table) -> Result<(), LockError> {
-    for (key, value) in table {
-        if key == "version" || key == "revision" {
-            continue;
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in crate::lock) fn package(name: &str, version: &str) -> LockedPackage {
+        LockedPackage {
+            name: name.into(),
+            version: version.into(),
+            architecture: "arm64".into(),
+            repository: "debian".into(),
+            file: format!("pool/main/{name}_{version}_arm64.deb"),
+            size: 1000,
+            // a digest of its own for every name and version
+            sha256: format!("{name}{version}").bytes().map(|byte| format!("{byte:02x}")).collect::<String>()
+                + &"0".repeat(64),
+            reason: "asked for".into(),
         }
-        let known = KNOWN.iter().find(|(name, _)| name == key);
-        let (_, known_below) = known.ok_or_else(|| LockError::UnknownKey(key.clone()))?;
-        for below in value.as_table().into_iter().flat_map(toml::Table::keys) {
-            if !known_below.contains(&below.as_str()) {
-                return Err(LockError::UnknownKey(format!("{key}.{below}")));
-            }
+        .with_digest_of_64_digits()
+    }
+
+    impl LockedPackage {
+        fn with_digest_of_64_digits(mut self) -> Self {
+            self.sha256.truncate(64);
+            self
         }
     }
-    Ok(())
-}
 
-fn syntax(text: &str, error: &toml::de::Error) -> LockError {
-    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    LockError::Syntax { line: before.matches('\n').count() + 1, column, message: error.message().to_owned() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{LockedBase, Lockfile};
-    use crate::lock::error::LockError;
-
-    fn base() -> LockedBase {
+    pub(in crate::lock) fn base() -> LockedBase {
         let url = "https://example.com/base.img.xz".to_owned();
         LockedBase { url, sha256: "ab".repeat(32), raw_sha256: "cd".repeat(32) }
     }
 
-    #[test]
-    fn reads_back_what_it_wrote() {
-        let lock = Lockfile::new(base());
-        let text = lock.to_text();
-        assert!(text.starts_with("# What builds"), "{text}");
-        assert_eq!(Lockfile::parse(&text), Ok(lock));
-    }
-
-    #[test]
-    fn refuses_what_it_cannot_have_written() {
-        let sha = "ab".repeat(32);
-        for (text, expected) in [
-            ("version = 2\n", LockError::Version { got: 2, expected: 1 }),
-            ("version = 1\n[packages]\n", LockError::UnknownKey("packages".into())),
-            ("version = 1\n[base]\nurk = 1\n", LockError::UnknownKey("base.urk".into())),
-            (
-                &format!("version = 1\n[base]\nurl = \"x\"\nsha256 = \"{sha}\"\nraw_sha256 = \"AB\"\n"),
-                LockError::BadDigest { key: "base.raw_sha256", got: "AB".into() },
-            ),
-        ] {
-            assert_eq!(Lockfile::parse(text), Err(expected), "{text}");
+    /// A lock that has one of everything, two packages among them.
+    pub(in crate::lock) fn full() -> Lockfile {
+        Lockfile {
+            base: vec![base()],
+            repository: vec![LockedRepository {
+                name: "debian".into(),
+                uri: "https://example.com/debian".into(),
+                suite: "trixie".into(),
+                components: vec!["main".into(), "contrib".into()],
+                date: "2026-08-19T08:12:01Z".into(),
+                sha256: "12".repeat(32),
+                signed_by: "4D".repeat(20),
+            }],
+            keyring: vec![LockedKeyring {
+                name: "pxvirt".into(),
+                url: "https://example.com/key.gpg".into(),
+                sha256: "34".repeat(32),
+                fingerprints: vec!["5E".repeat(20)],
+                size: 1187,
+            }],
+            download: vec![LockedDownload {
+                name: "acme.sh".into(),
+                url: "https://example.com/acme.tar.gz".into(),
+                sha256: "56".repeat(32),
+                size: 220_000,
+            }],
+            set: vec![LockedSet {
+                profiles: vec!["node-a".into(), "node-b".into()],
+                base: "cd".repeat(32),
+                request: "78".repeat(32),
+                remove: vec!["dphys-swapfile".into()],
+                hold: Vec::new(),
+                manual: vec!["zsh".into()],
+                package: vec![package("zsh", "5.9-8+b15"), package("byobu", "6.11-2")],
+            }],
         }
-        for text in ["version = ", "", "version = 1\n[base]\nurl = \"x\"\n", "version = \"1\""] {
-            assert!(matches!(Lockfile::parse(text), Err(LockError::Syntax { .. })), "{text}");
-        }
-        let Err(LockError::Syntax { line, column, .. }) = Lockfile::parse("version = 1\nbase = [\n") else {
-            panic!("an array that does not end");
-        };
-        assert!(line >= 2 && column >= 1);
-    }
-
-    #[test]
-    fn ignores_what_a_later_revision_added() {
-        let lock = Lockfile::parse("version = 1\nrevision = 7\n[packages]\nx = 1\n").expect("compatible");
-        assert_eq!(lock.require_base(), Err(LockError::NoBase));
     }
 
     #[test]
@@ -179,5 +284,24 @@ mod tests {
         let other = "00".repeat(32);
         let error = base().compare(Some(&other), None).expect_err("differs");
         assert_eq!(error, LockError::Differs { what: "sha256", expected: "ab".repeat(32), got: other });
+    }
+
+    #[test]
+    fn a_base_is_found_by_its_url_or_by_being_the_only_one() {
+        let mut lock = full();
+        assert_eq!(lock.require_base("/elsewhere/base.img.xz"), Ok(&base()));
+        lock.base.push(LockedBase { url: "other.img".into(), ..base() });
+        assert_eq!(lock.require_base("other.img").map(|base| base.url.as_str()), Ok("other.img"));
+        assert_eq!(lock.require_base("x.img"), Err(LockError::NoBase { url: "x.img".into() }));
+    }
+
+    #[test]
+    fn a_file_that_two_sets_name_counts_once() {
+        let mut lock = full();
+        lock.set.push(LockedSet { profiles: vec!["node-c".into()], ..lock.set[0].clone() });
+        lock.set[1].package.push(package("git", "1:2.47"));
+        assert_eq!(lock.totals(), Totals { packages: 3, size: 3000 });
+        assert_eq!(lock.set_for("node-c").map(|set| set.totals().packages), Some(3));
+        assert_eq!(lock.set_for("node-x"), None);
     }
 }

@@ -25,6 +25,8 @@ pub struct AptSource {
     pub keyring: Option<Keyring>,
     /// Why it is written switched off, where it is.
     pub disabled: Option<String>,
+    /// What a person should know about its key; also among the notices of all overlays.
+    pub notice: Option<String>,
 }
 
 /// Where the packages of a source are.

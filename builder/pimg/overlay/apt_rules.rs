@@ -58,9 +58,9 @@ impl SourceRule {
             }
         }
         let uris = read_uris(uris, &at, problems);
-        let keyring = keyring.map(|table| KeyringRule::read(table, problems));
+        let keyring = keyring.map(|table| KeyringRule::read(table, name.as_ref(), problems));
         if keyring.is_none() && matches!(uris, Some(Uris::List(_))) {
-            let hint = "`keyring = { path = \"/usr/share/keyrings/NAME.gpg\", file = \"keys/NAME.gpg\" }`";
+            let hint = "`keyring = { url = \"https://…\" }`, or `file = \"keys/NAME.gpg\"` in the overlay";
             let message = "needs `keyring`: apt trusts no source without one";
             problems.push(Problem::at(&at, message).with_hint(hint));
         }
@@ -111,7 +111,7 @@ fn words(list: Vec<Located<String>>, problems: &mut Vec<Problem>) -> Vec<String>
 }
 
 impl KeyringRule {
-    fn read(table: Table, problems: &mut Vec<Problem>) -> Option<Self> {
+    fn read(table: Table, source: Option<&Located<String>>, problems: &mut Vec<Problem>) -> Option<Self> {
         let mut keys = Keys::new(table, problems);
         let at = keys.place();
         let [path, file, url, sha256] = ["path", "file", "url", "sha256"].map(|key| keys.text(key));
@@ -134,9 +134,18 @@ impl KeyringRule {
         let fingerprints = fingerprints.into_iter().filter_map(|text| check(Some(text), fingerprint));
         let fingerprints = fingerprints.map(|text| text.value).collect();
         let file = check(file, overlay_file);
-        let path = check(path.or_else(|| Some(Located { value: String::new(), place: at })), keyring_path)?;
+        // a keyring of the base image is known by its path only
+        let own = source.filter(|_| file.is_some() || url.is_some());
+        let path =
+            path.unwrap_or_else(|| Located { value: own.map_or_else(String::new, own_path), place: at });
+        let path = check(Some(path), keyring_path)?;
         Some(Self { path: GuestPath::new(path.value).ok()?, file, url, fingerprints, sha256 })
     }
+}
+
+/// Where the keyring of a source goes unless the overlay says so.
+fn own_path(source: &Located<String>) -> String {
+    format!("/usr/share/keyrings/{}-archive-keyring.gpg", source.value)
 }
 
 /// An OpenPGP fingerprint of version 4 or 6.

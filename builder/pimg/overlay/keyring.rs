@@ -39,10 +39,10 @@ pub(crate) fn find(
     let mut found = Found { keyring, bytes: None, disabled: None, notice: None };
     let Some(file) = &rule.file else {
         // with neither a file nor an address the keyring is one of the base image
-        if rule.url.is_some() {
-            found.disabled = Some("its key is not in the overlay".to_owned());
+        if let Some(url) = &rule.url {
+            found.disabled = Some("its key is not known yet".to_owned());
             found.notice =
-                Some(format!("apt source `{name}` is switched off: its key is not in the overlay"));
+                Some(format!("apt source `{name}` is switched off until the lock pins its key, from {url}"));
         }
         return found;
     };
@@ -96,4 +96,16 @@ fn keyring_fault(path: &GuestPath, bytes: &[u8]) -> Option<&'static str> {
         }
         _ => None,
     }
+}
+
+/// The path by whose extension apt reads these bytes right: `.asc` where they are armored, else `.gpg` or `.pgp`.
+pub(crate) fn fitting_path(path: &GuestPath, bytes: &[u8]) -> GuestPath {
+    let armored = bytes.starts_with(b"-----BEGIN PGP");
+    let (stem, extension) = path.as_str().rsplit_once('.').unwrap_or((path.as_str(), ""));
+    let fitting = match (armored, extension) {
+        (true, _) => format!("{stem}.asc"),
+        (false, "asc") => format!("{stem}.gpg"),
+        _ => return path.clone(),
+    };
+    GuestPath::new(fitting).unwrap_or_else(|_| path.clone())
 }

@@ -1,4 +1,5 @@
-//! `overlay.toml` as typed values: variables, conditions, ownership, units, files to remove, apt sources and pins.
+//! `overlay.toml` as typed values: variables, conditions, ownership, units, files to remove, packages and where
+//! they come from, downloads, steps.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,8 +11,11 @@ use crate::profile::problem::{Located, Place, Problem, SourceFile};
 use crate::profile::values::{file_stem, is_variable_name, size};
 
 use super::apt_rules::{PinRule, SourceRule};
+use super::downloads::DownloadRule;
 use super::ownership::OwnRule;
+use super::packages::{PackageRule, PreseedRule};
 use super::pattern::Pattern;
+use super::steps::StepRule;
 use super::units::Units;
 
 /// An overlay's settings, checked as far as the file alone allows.
@@ -29,6 +33,10 @@ pub(crate) struct Manifest {
     pub(crate) units: Units,
     pub(crate) sources: Vec<SourceRule>,
     pub(crate) pins: Vec<PinRule>,
+    pub(crate) packages: Vec<PackageRule>,
+    pub(crate) preseeds: Vec<PreseedRule>,
+    pub(crate) downloads: Vec<DownloadRule>,
+    pub(crate) steps: Vec<StepRule>,
 }
 
 /// A value that a profile can set.
@@ -64,15 +72,18 @@ impl Manifest {
         let remove = keys.texts("remove");
         let units = keys.table("units");
         let apt = keys.table("apt");
+        let packages = keys.table("packages");
+        let downloads = keys.tables("download");
+        let steps = keys.tables("step");
         keys.finish();
 
         let apt = apt.map(|table| {
             let mut keys = Keys::new(table, problems);
-            let tables = (keys.tables("source"), keys.tables("pin"));
+            let tables = (keys.tables("source"), keys.tables("pin"), keys.tables("preseed"));
             keys.finish();
             tables
         });
-        let (sources, pins) = apt.unwrap_or_default();
+        let (sources, pins, preseeds) = apt.unwrap_or_default();
         let remove = remove.map(|list| list.value).unwrap_or_default();
         Self {
             when,
@@ -84,6 +95,13 @@ impl Manifest {
             units: units.map(|table| Units::read(table, problems)).unwrap_or_default(),
             sources: sources.into_iter().filter_map(|table| SourceRule::read(table, problems)).collect(),
             pins: pins.into_iter().filter_map(|table| PinRule::read(table, problems)).collect(),
+            packages: packages.map(|table| PackageRule::read_all(table, problems)).unwrap_or_default(),
+            preseeds: preseeds.into_iter().filter_map(|table| PreseedRule::read(table, problems)).collect(),
+            downloads: downloads
+                .into_iter()
+                .filter_map(|table| DownloadRule::read(table, problems))
+                .collect(),
+            steps: steps.into_iter().filter_map(|table| StepRule::read(table, problems)).collect(),
         }
     }
 }

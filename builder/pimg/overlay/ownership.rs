@@ -1,4 +1,4 @@
-//! Owners, groups and permission bits that `[[own]]` gives.
+//! Owners, groups and permission bits that `[[own]]` and `[[download]]` give.
 
 use crate::plan::change::Ownership;
 use crate::profile::document::{Keys, Table};
@@ -33,14 +33,57 @@ const NAMES: [(&str, Option<u32>, Option<u32>); 22] = [
     ("nogroup", None, Some(65534)),
 ];
 
+/// Owner, group and permission bits as a table gives them, each or none.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Owner {
+    uid: Option<u32>,
+    gid: Option<u32>,
+    pub(crate) mode: Option<u16>,
+}
+
+/// The keys of [`Owner`] as written: user, uid, group, gid, mode.
+pub(crate) struct RawOwner {
+    names: [Option<Located<String>>; 2],
+    numbers: [Option<Located<i64>>; 2],
+    mode: Option<Located<String>>,
+}
+
+impl Owner {
+    /// Takes the keys out of a table.
+    pub(crate) fn take(keys: &mut Keys<'_>) -> RawOwner {
+        let names = [keys.text("user"), keys.text("group")];
+        let numbers = [keys.integer("uid"), keys.integer("gid")];
+        RawOwner { names, numbers, mode: keys.text("mode") }
+    }
+
+    /// What is given, and for the rest what was there before.
+    pub(crate) fn over(&self, before: Ownership) -> Ownership {
+        Ownership {
+            uid: self.uid.unwrap_or(before.uid),
+            gid: self.gid.unwrap_or(before.gid),
+            mode: self.mode.unwrap_or(before.mode),
+        }
+    }
+}
+
+impl RawOwner {
+    pub(crate) fn check(self, problems: &mut Vec<Problem>) -> Owner {
+        let [user, group] = self.names;
+        let [uid, gid] = self.numbers;
+        Owner {
+            uid: id("user", |(name, uid, _)| Some((name, uid?)), user, uid, problems),
+            gid: id("group", |(name, _, gid)| Some((name, gid?)), group, gid, problems),
+            mode: self.mode.and_then(|mode| permission_bits(&mode, problems)),
+        }
+    }
+}
+
 /// One `[[own]]` table.
 #[derive(Clone, Debug)]
 pub(crate) struct OwnRule {
     pub(crate) path: Pattern,
     pub(crate) place: Place,
-    uid: Option<u32>,
-    gid: Option<u32>,
-    mode: Option<u16>,
+    owner: Owner,
 }
 
 impl OwnRule {
@@ -48,36 +91,26 @@ impl OwnRule {
         let mut keys = Keys::new(table, problems);
         let at = keys.place();
         let path = keys.text("path");
-        let names = [keys.text("user"), keys.text("group")];
-        let numbers = [keys.integer("uid"), keys.integer("gid")];
-        let mode = keys.text("mode");
+        let owner = Owner::take(&mut keys);
         keys.finish();
 
-        let [user, group] = names;
-        let [uid, gid] = numbers;
-        let uid = id("user", |(name, uid, _)| Some((name, uid?)), user, uid, problems);
-        let gid = id("group", |(name, _, gid)| Some((name, gid?)), group, gid, problems);
-        let mode = mode.and_then(|mode| permission_bits(&mode, problems));
+        let owner = owner.check(problems);
         let (path, place) = path_pattern(path, &at, problems)?;
-        if uid.is_none() && gid.is_none() && mode.is_none() {
+        if owner.uid.is_none() && owner.gid.is_none() && owner.mode.is_none() {
             let message = "sets nothing: give `user` or `uid`, `group` or `gid`, `mode`";
             problems.push(Problem::at(&place, message));
         }
-        Some(Self { path, place, uid, gid, mode })
+        Some(Self { path, place, owner })
     }
 
     /// What the rule makes of an entry's owner and mode.
     pub(crate) fn apply(&self, before: Ownership) -> Ownership {
-        Ownership {
-            uid: self.uid.unwrap_or(before.uid),
-            gid: self.gid.unwrap_or(before.gid),
-            mode: self.mode.unwrap_or(before.mode),
-        }
+        self.owner.over(before)
     }
 
     /// Owner and mode, where the rule gives all three.
     pub(crate) fn complete(&self) -> Option<Ownership> {
-        Some(Ownership { uid: self.uid?, gid: self.gid?, mode: self.mode? })
+        Some(Ownership { uid: self.owner.uid?, gid: self.owner.gid?, mode: self.owner.mode? })
     }
 }
 

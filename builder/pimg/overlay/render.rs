@@ -3,25 +3,29 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::guest::steps::Step;
 use crate::plan::change::{Action, Change, Content, Origin, Ownership, Partition};
 use crate::plan::path::GuestPath;
 use crate::profile::host::HostSpec;
 use crate::profile::problem::{Located, Problem, SourceFile};
 
-use super::apt::{AptRequests, AptSource, Keyring, Uris, render_source};
-use super::apt_rules::{KeyringRule, SourceRule};
+use super::apt::AptRequests;
+use super::downloads::Download;
 use super::error::Error;
 use super::files::{IN_MEMORY, digest, read_text};
-use super::keyring;
 use super::layers::Layers;
 use super::manifest::Manifest;
+use super::packages::{PackageRequests, Preseed};
+use super::requests::settings_of;
+use super::step_graph::Steps;
+use super::steps;
 use super::template::Templates;
 use super::tree::{Entry, Kind, walk};
 use super::units::UnitRequests;
 use super::variables;
 
 /// What the overlays of a host want.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Rendered {
     /// Files, links, directories, removals and owners, in order; each path at most once.
     /// Sources of the base's own mirror are not among them: see [`Self::base_source_changes`].
@@ -30,26 +34,16 @@ pub struct Rendered {
     pub units: UnitRequests,
     /// apt sources and pins; their files are among `changes`.
     pub apt: AptRequests,
+    /// Packages to install, remove and hold.
+    pub packages: PackageRequests,
+    /// Answers to debconf, each question once.
+    pub preseeds: Vec<Preseed>,
+    /// Files that are no packages; none of them is among `changes`: see [`super::unpack()`].
+    pub downloads: Vec<Download>,
+    /// Steps of the first boot, each behind those that it is after; pimg's own are among them, needed or not.
+    pub steps: Vec<Step>,
     /// What a person should know that is no error.
     pub notices: Vec<String>,
-}
-
-impl Rendered {
-    /// The files of the sources that use the base's own mirror, given its addresses and its `Signed-By`.
-    pub fn base_source_changes(&self, base_uris: &[String], base_signed_by: Option<&str>) -> Vec<Change> {
-        let sources = self.apt.sources.iter().filter(|source| source.uris == Uris::Base);
-        sources.map(|source| source_change(source, base_uris, base_signed_by)).collect()
-    }
-}
-
-fn source_change(source: &AptSource, base_uris: &[String], base_signed_by: Option<&str>) -> Change {
-    let text = render_source(source, base_uris, base_signed_by);
-    let action = Action::PutFile { content: Content::bytes(text), ownership: Ownership::root(0o644) };
-    Change::root(source.path(), action, settings_of(&source.overlay))
-}
-
-fn settings_of(overlay: &str) -> Origin {
-    Origin::Overlay { overlay: overlay.to_owned(), file: "overlay.toml".to_owned() }
 }
 
 /// Renders the overlays of `host`, found below `overlays_dir`, in the order of the profile.
@@ -60,26 +54,31 @@ pub fn render(overlays_dir: &Path, host: &HostSpec) -> Result<Rendered, Error> {
     let mut problems = Vec::new();
     let mut layers = Layers::default();
     let mut rendered = Rendered::default();
+    let mut steps = Steps::default();
     for overlay in &host.overlays {
         let mut one = Overlay {
             name: overlay,
             directory: overlays_dir.join(overlay),
             layers: &mut layers,
             rendered: &mut rendered,
+            steps: &mut steps,
             problems: &mut problems,
         };
         one.render(host);
     }
     rendered.changes = layers.finish(&mut problems);
+    rendered.steps = steps.resolve(|| steps::of_project(overlays_dir), &mut problems);
     if problems.is_empty() { Ok(rendered) } else { Err(Error::new(host.hostname.as_str(), problems)) }
 }
 
-struct Overlay<'r> {
-    name: &'r str,
-    directory: PathBuf,
-    layers: &'r mut Layers,
-    rendered: &'r mut Rendered,
-    problems: &'r mut Vec<Problem>,
+/// One overlay on its way into [`Rendered`].
+pub(super) struct Overlay<'r> {
+    pub(super) name: &'r str,
+    pub(super) directory: PathBuf,
+    pub(super) layers: &'r mut Layers,
+    pub(super) rendered: &'r mut Rendered,
+    pub(super) steps: &'r mut Steps,
+    pub(super) problems: &'r mut Vec<Problem>,
 }
 
 impl Overlay<'_> {
@@ -87,7 +86,7 @@ impl Overlay<'_> {
         self.problems.push(Problem::new(format!("`overlays/{}/{file}` {what}", self.name)));
     }
 
-    fn origin(&self, file: &str) -> Origin {
+    pub(super) fn origin(&self, file: &str) -> Origin {
         Origin::Overlay { overlay: self.name.to_owned(), file: file.to_owned() }
     }
 
@@ -104,7 +103,9 @@ impl Overlay<'_> {
                 return self.report("overlay.toml", format!("has values no template can see: {error}"));
             }
         };
-        if manifest.when.as_ref().is_some_and(|when| !self.holds(&templates, when)) {
+        let applies = manifest.when.as_ref().is_none_or(|when| self.holds(&templates, when));
+        self.first_boot(&manifest, &templates, applies);
+        if !applies {
             return;
         }
         for path in &manifest.remove {
@@ -116,26 +117,7 @@ impl Overlay<'_> {
             self.entry(&manifest, &templates, entry);
         }
         self.rendered.units.add(self.name, &manifest.units, self.problems);
-        for source in &manifest.sources {
-            if source.when.as_ref().is_none_or(|when| self.holds(&templates, when)) {
-                self.source(source);
-            }
-        }
-        for rule in &manifest.pins {
-            if rule.when.as_ref().is_none_or(|when| self.holds(&templates, when)) {
-                let mut pin = rule.pin.clone();
-                self.name.clone_into(&mut pin.overlay);
-                let action = Action::PutFile {
-                    content: Content::bytes(pin.render()),
-                    ownership: Ownership::root(0o644),
-                };
-                match GuestPath::new(format!("/etc/apt/preferences.d/{}", pin.name)) {
-                    Ok(path) => self.put(&manifest, Change::root(path, action, settings_of(self.name))),
-                    Err(error) => self.problems.push(Problem::at(&rule.place, error.to_string())),
-                }
-                self.rendered.apt.pins.push(pin);
-            }
-        }
+        self.requests(&manifest, &templates);
     }
 
     fn manifest(&mut self) -> Manifest {
@@ -160,7 +142,15 @@ impl Overlay<'_> {
         }
     }
 
-    fn holds(&mut self, templates: &Templates, when: &Located<String>) -> bool {
+    fn first_boot(&mut self, manifest: &Manifest, templates: &Templates, applies: bool) {
+        let (steps, problems) = (&mut *self.steps, &mut *self.problems);
+        let holds = |when: &Located<String>, problems: &mut Vec<Problem>| {
+            applies && templates.holds(when).map_err(|problem| problems.push(problem)).unwrap_or_default()
+        };
+        steps::collect(self.name, &self.directory, manifest, applies, holds, steps, problems);
+    }
+
+    pub(super) fn holds(&mut self, templates: &Templates, when: &Located<String>) -> bool {
         templates.holds(when).unwrap_or_else(|problem| {
             self.problems.push(problem);
             false
@@ -196,7 +186,7 @@ impl Overlay<'_> {
         entries
     }
 
-    fn put(&mut self, manifest: &Manifest, change: Change) {
+    pub(super) fn put(&mut self, manifest: &Manifest, change: Change) {
         let node_path = match change.partition {
             Partition::Root => change.path.to_string(),
             Partition::Boot => format!("{}{}", super::tree::BOOT_MOUNT, change.path),
@@ -251,43 +241,5 @@ impl Overlay<'_> {
             fs_err::read(host).map(Content::bytes)
         };
         content.map_err(|error| self.report(file, format!("cannot be read: {error}"))).ok()
-    }
-
-    fn source(&mut self, rule: &SourceRule) {
-        let mut source = AptSource {
-            name: rule.name.value.clone(),
-            overlay: self.name.to_owned(),
-            uris: rule.uris.clone(),
-            suites: rule.suites.clone(),
-            components: rule.components.clone(),
-            architectures: rule.architectures.clone(),
-            keyring: None,
-            disabled: None,
-        };
-        if let Some(keyring) = &rule.keyring {
-            source.keyring = Some(self.keyring(rule, keyring, &mut source.disabled));
-        }
-        let change = source_change(&source, &[], None);
-        if source.uris != Uris::Base {
-            self.layers.put(change, false, self.problems);
-        }
-        self.rendered.apt.sources.push(source);
-    }
-
-    /// Puts the keyring into the image, or notes why its source has to stay off.
-    fn keyring(&mut self, source: &SourceRule, rule: &KeyringRule, disabled: &mut Option<String>) -> Keyring {
-        let found = keyring::find(self.name, &self.directory, &source.name.value, rule, self.problems);
-        self.rendered.notices.extend(found.notice);
-        *disabled = found.disabled;
-        if let (Some(file), Some(bytes)) = (&rule.file, found.bytes) {
-            let origin = self.origin(&file.value);
-            // sources of one overlay may share a keyring
-            if !self.layers.has(Partition::Root, &rule.path, &origin) {
-                let action =
-                    Action::PutFile { content: Content::bytes(bytes), ownership: Ownership::root(0o644) };
-                self.layers.put(Change::root(rule.path.clone(), action, origin), false, self.problems);
-            }
-        }
-        found.keyring
     }
 }

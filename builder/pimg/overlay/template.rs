@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Serde;
+use minijinja::value::{Serde, ValueKind};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 
+use crate::guest::shell;
 use crate::profile::host::HostSpec;
 use crate::profile::problem::{Located, Place, Problem, SourceFile};
 
@@ -37,6 +38,7 @@ impl Templates {
             SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
         environment.set_syntax(syntax.map_err(|error| error.to_string())?);
         environment.set_debug(true);
+        environment.add_filter("shell", shell_words);
         environment.set_fuel(Some(FUEL));
         Ok(Self { environment, context: Value::from(Serde(values)) })
     }
@@ -48,6 +50,12 @@ impl Templates {
             let place = Place::new(file, error_span(&error, file.text()));
             Problem::at(&place, describe(&error))
         })
+    }
+
+    /// Renders the value of a key.
+    pub(crate) fn render_value(&self, text: &Located<String>) -> Result<String, Problem> {
+        let rendered = self.environment.render_str(&text.value, &self.context);
+        rendered.map_err(|error| Problem::at(&text.place, describe(&error)))
     }
 
     /// Whether a condition holds.
@@ -73,6 +81,28 @@ impl Templates {
             }
         }
         true
+    }
+}
+
+/// The filter `shell`: what an assignment of a shell script may have behind its `=`; for a list what an array may have
+/// between its brackets.
+fn shell_words(value: &Value) -> Result<String, minijinja::Error> {
+    let refuse = |why: &str| minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, why.to_owned());
+    match value.kind() {
+        ValueKind::Undefined => Err(minijinja::Error::from(minijinja::ErrorKind::UndefinedError)),
+        ValueKind::None => Ok(shell::word("")),
+        // as text it is `True`
+        ValueKind::Bool => Ok(value.is_true().to_string()),
+        ValueKind::Number => Ok(value.to_string()),
+        ValueKind::String => Ok(shell::word(value.as_str().unwrap_or_default())),
+        ValueKind::Seq | ValueKind::Iterable => {
+            let words = value.try_iter()?.map(|item| match item.kind() {
+                ValueKind::Seq | ValueKind::Iterable => Err(refuse("a list in a list is no list of words")),
+                _ => shell_words(&item),
+            });
+            Ok(words.collect::<Result<Vec<_>, _>>()?.join(" "))
+        }
+        _ => Err(refuse("a table is no word of a shell script")),
     }
 }
 

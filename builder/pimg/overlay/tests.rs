@@ -1,5 +1,9 @@
 //! Small overlays made in a temporary directory, hostile ones among them.
 
+mod requests;
+mod steps;
+mod unpacking;
+
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
@@ -349,9 +353,15 @@ fn the_readme_shows_a_valid_overlay() {
         ("o/overlay.toml", block.expect("has an example")),
         ("o/rootfs/etc/x/a.key", ""),
         ("o/rootfs/etc/x/y.conf", ""),
+        ("o/steps/pool", "#!/bin/bash\nstep_run pool apply verify\n"),
     ]);
     let rendered = project.render(&["o"]).expect("is valid");
+    assert_eq!(rendered.steps.len(), 2, "with `packages`");
     assert_eq!((rendered.apt.sources.len(), rendered.apt.pins.len(), rendered.units.enable.len()), (1, 1, 1));
+    assert_eq!(
+        (rendered.packages.install.len(), rendered.preseeds.len(), rendered.downloads.len()),
+        (3, 1, 2)
+    );
 }
 
 /// Settings that are refused, each with words of the reason.
@@ -422,7 +432,7 @@ fn settings() {
             "[[apt.pin]]\nname = 'x'\npackages = '*'\npin = \"release a\\nb\"\npriority = 1",
             "more than one line",
         ),
-        ("[[step]]\nname = 'x'", "unknown key"),
+        ("[[stp]]\nname = 'x'", "unknown key"),
     ] {
         let report = refused(manifest);
         assert!(report.contains(reason), "{manifest}: {report}");

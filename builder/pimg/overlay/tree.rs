@@ -14,7 +14,7 @@ use crate::profile::problem::Problem;
 pub(crate) const BOOT_MOUNT: &str = "/boot/firmware";
 
 /// Files that keep a directory in git or that a file manager leaves: never part of an image.
-const SKIPPED: [&str; 3] = [".gitkeep", ".gitignore", ".DS_Store"];
+pub(crate) const SKIPPED: [&str; 3] = [".gitkeep", ".gitignore", ".DS_Store"];
 
 /// One entry of an overlay.
 #[derive(Clone, Debug)]
@@ -47,7 +47,7 @@ impl Entry {
 
 /// Lists the entries below `rootfs/` and `boot/` of an overlay, each parent before its children.
 pub(crate) fn walk(overlay: &str, directory: &Path, problems: &mut Vec<Problem>) -> Vec<Entry> {
-    const KNOWN: [&str; 5] = ["rootfs", "boot", "keys", "overlay.toml", "README.md"];
+    const KNOWN: [&str; 6] = ["rootfs", "boot", "keys", "steps", "overlay.toml", "README.md"];
     let mut entries = Vec::new();
     let mut walk = Walk { overlay, problems };
     for (name, _) in walk.list(directory, "") {
@@ -214,6 +214,18 @@ fn escapes(link: &GuestPath, target: &str) -> bool {
         }
     }
     false
+}
+
+/// Why a path of the root file system would not be seen on the node, or would be written through a link.
+pub(crate) fn hidden(path: &GuestPath) -> Option<String> {
+    let mut at = Some(path.clone());
+    while let Some(here) = at {
+        if let Some(why) = misplaced(Partition::Root, &here, here.name()) {
+            return Some(why);
+        }
+        at = here.parent();
+    }
+    None
 }
 
 /// Why a path of the tree would not be seen on the node.

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use pimg_disk::block::BlockRead;
 use pimg_disk::ext4;
 use pimg_fetch::digest::Sha256Digest;
-use pimg_fetch::{BaseFetcher, Cache, Client, Limits, Patience, Pins, Source, VerifiedBase};
+use pimg_fetch::{
+    BaseFetcher, Cache, Client, Limits, Patience, Pins, Source, Vault, VerifiedBase, base_from_vault,
+};
 
 use crate::command::Context;
 use crate::command::watch::WatchReporter;
@@ -19,7 +21,8 @@ use crate::image::base::{BaseError, BaseImage};
 use crate::image::digests::{self, Digests};
 use crate::image::manifest::BaseEntry;
 use crate::image::sweep::sweep;
-use crate::lock::lockfile::Lockfile;
+use crate::lock::lockfile::{LockedBase, Lockfile};
+use crate::packages::{Options, Update};
 use crate::profile::host::BaseSpec;
 
 /// Longest list of digests that is read back, in bytes.
@@ -49,22 +52,39 @@ impl From<&CheckedBase> for BaseEntry {
     }
 }
 
+/// What a lock has to say about a base.
+#[derive(Clone, Copy)]
+pub(super) struct BaseLock<'a> {
+    /// The lock.
+    pub(super) lock: &'a Lockfile,
+    /// How much of it may change.
+    pub(super) update: &'a Update,
+}
+
 /// Gets the base of a host, compares it with the lock, and checks it once per digest.
 ///
 /// # Errors
 /// It cannot be had, is not the pinned one, or is corrupt or unsupported.
-pub fn get_base(
+pub(super) fn get_base(
     spec: &BaseSpec,
-    lock: Option<&Lockfile>,
-    offline: bool,
+    lock: Option<BaseLock<'_>>,
+    options: &Options,
     context: &Context<'_>,
 ) -> Result<CheckedBase, Failure> {
     let directory = context.environment.cache_dir().ok_or(HostError::NoCacheDir)?;
     let cache_dir = CacheDir::open(&directory)?;
-    let verified = fetch(spec, offline, cache_dir.path(), context)?;
-    if let Some(lock) = lock {
+    let source = match Source::parse(&spec.source)? {
+        Source::File(path) => Source::File(context.project.join(path)),
+        web @ Source::Web(_) => web,
+    };
+    let name = name_of(&source);
+    let locked = lock.and_then(|lock| lock.lock.base_for(&name));
+    let keeps = lock.is_some_and(|lock| *lock.update != Update::Base);
+    let pinned = locked.filter(|_| keeps);
+    let verified = fetch(spec, &source, pinned, options, cache_dir.path(), context)?;
+    if let Some(lock) = lock.filter(|lock| *lock.update == Update::Locked) {
         let (sha256, raw) = (verified.published_digest().to_string(), verified.raw_digest().to_string());
-        lock.require_base()?.compare(Some(&sha256), Some(&raw))?;
+        lock.lock.require_base(&name)?.compare(Some(&sha256), Some(&raw))?;
     }
     let device: Arc<dyn BlockRead> = Arc::new(FileDevice::open(verified.path())?);
     let image = BaseImage::open(device)?;
@@ -74,31 +94,41 @@ pub fn get_base(
         digests,
         sha256: verified.published_digest(),
         raw_sha256: verified.raw_digest(),
-        source: name_of(verified.source()),
+        source: name,
     })
 }
 
 fn fetch(
     spec: &BaseSpec,
-    offline: bool,
+    source: &Source,
+    locked: Option<&LockedBase>,
+    options: &Options,
     cache_dir: &Path,
     context: &Context<'_>,
 ) -> Result<VerifiedBase, Failure> {
     let cache = Cache::open(cache_dir)?;
-    let source = match Source::parse(&spec.source)? {
-        Source::File(path) => Source::File(context.project.join(path)),
-        web @ Source::Web(_) => web,
-    };
-    let client = match (&source, offline) {
+    let client = match (source, options.offline) {
         (Source::Web(_), false) => Some(Client::new(Patience::default())?),
         _ => None,
     };
     let watch = WatchReporter::new(context.reporter);
+    let pin = |digest: Option<&String>| digest.and_then(|digest| digest.parse().ok());
+    // a file that is there speaks for itself, and may be another one than yesterday
+    let locked = locked.filter(|_| !matches!(source, Source::File(path) if path.exists()));
+    // the profile's own pins are what a person wrote; the lock's fill in where there are none
+    let pins = match (&spec.sha256, &spec.raw_sha256) {
+        (None, None) => Pins {
+            published: pin(locked.map(|locked| &locked.sha256)),
+            raw: pin(locked.map(|locked| &locked.raw_sha256)),
+        },
+        (published, raw) => Pins { published: pin(published.as_ref()), raw: pin(raw.as_ref()) },
+    };
+    if let (Some(vault), Some(raw)) = (&options.vault, pins.raw) {
+        base_from_vault(&cache, &Vault::open(vault)?, raw, &watch)?;
+    }
     let fetcher =
         BaseFetcher { cache: &cache, client: client.as_ref(), limits: Limits::default(), watch: &watch };
-    let pin = |digest: &Option<String>| digest.as_ref().and_then(|digest| digest.parse().ok());
-    let pins = Pins { published: pin(&spec.sha256), raw: pin(&spec.raw_sha256) };
-    Ok(fetcher.fetch(&source, pins)?)
+    Ok(fetcher.fetch(source, pins)?)
 }
 
 /// Of a path only the file's name.

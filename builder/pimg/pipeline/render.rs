@@ -5,21 +5,24 @@ use pimg_fetch::keyring::{Fingerprint, Keyring};
 
 use super::base::CheckedBase;
 use super::faults::Collisions;
-use super::identity::{Identities, password_hash};
+use super::identity::Identities;
+use super::prepare::PreparedHost;
+use super::secrets::HostSecrets;
 use crate::command::Context;
 use crate::failure::{Class, Failure};
 use crate::guest::base_files::{BaseFiles, EntryKind};
 use crate::guest::overlaid::Overlaid;
 use crate::guest::{self, Inputs, units};
 use crate::host::files;
-use crate::image::digests;
 use crate::image::size::{BaseSizes, image_length};
-use crate::overlay::{self, Rendered, UnitRequest};
+use crate::image::{copies, digests};
+use crate::lock::lockfile::LockedDownload;
+use crate::overlay::{Rendered, UnitRequest};
+use crate::packages::{self, Obtained};
 use crate::plan::change::{Action, Change, Partition};
 use crate::plan::merge::merge;
 use crate::plan::path::GuestPath;
 use crate::plan::resolve::follow_parents;
-use crate::profile::host::HostSpec;
 
 /// Longest keyring, in bytes.
 const LONGEST_KEYRING: u64 = 1 << 20;
@@ -30,26 +33,31 @@ pub struct PlannedHost {
     pub changes: Vec<Change>,
     /// Length of the image in bytes.
     pub image_length: u64,
+    /// The files that came into it beside packages, as the lock names them.
+    pub downloads: Vec<LockedDownload>,
     /// The build's time in seconds since 1970: of everything written, and the node's first clock.
     pub epoch: i64,
 }
 
-/// Plans a host.
+/// Plans a host; without `secrets`, an image that can be published.
 ///
 /// # Errors
 /// The overlays, the rules or their sum are not in order.
 pub fn plan_host(
-    host: &HostSpec,
-    base: &CheckedBase,
+    prepared: &PreparedHost<'_>,
+    obtained: &Obtained,
     identities: &Identities,
+    secrets: Option<&HostSecrets>,
     context: &Context<'_>,
 ) -> Result<PlannedHost, Failure> {
+    let PreparedHost { host, base, rendered, .. } = prepared;
+    let base = base.as_ref();
+    let mut rendered = rendered.clone();
+    rendered.supply_keyrings(&obtained.keyrings);
     let epoch = build_time(base, context)?;
-    let rendered = overlay::render(&context.project.join("overlays"), host)?;
     rendered.notices.iter().for_each(|notice| context.reporter.notice(notice));
     check_keyrings(&rendered)?;
     let identity = identities.of(host)?;
-    let password = password_hash(host, context)?;
     // the rules see what the overlays bring: `/etc/skel` of an overlay reaches the user's home
     let with_overlays = Overlaid::new(&base.image, &rendered.changes);
     let inputs = Inputs {
@@ -57,21 +65,32 @@ pub fn plan_host(
         base: &with_overlays,
         seed: &identity.seed,
         keys: &identity.keys,
-        password_hash: password.as_ref(),
+        password_hash: secrets.and_then(|secrets| secrets.password_hash.as_ref()),
+        secrets: secrets.map_or(&[], |secrets| &secrets.files),
+        release: secrets.is_none(),
         epoch,
         base_disk_id: base_disk_id(base),
     };
     let mut changes = guest::changes(&inputs)?;
     changes.extend(rendered.changes.iter().cloned());
     changes.extend(debian_sources(&rendered, base)?);
+    changes.extend(obtained.changes.iter().cloned());
+    changes.extend(guest::packages::changes(&obtained.packages, epoch)?);
+    let steps = match obtained.packages.is_empty() {
+        true => guest::steps::without(rendered.steps.clone(), guest::packages::STEP),
+        false => rendered.steps.clone(),
+    };
+    changes.extend(guest::steps::changes(&steps)?);
     let unit_changes = unit_changes(&rendered, &Overlaid::new(&base.image, &changes))?;
     changes.extend(unit_changes);
     let mut changes = merged(changes, base)?;
+    changes.extend(copies::changes(&changes, |path| base.image.read(Partition::Root, path))?);
     changes.push(digests::list(&base.digests, &changes, is_volatile));
-    let image_length = image_length(sizes(base), &changes, &host.image)?;
+    packages::hostname_resolves(host, &obtained.packages, &changes)?;
+    let image_length = image_length(sizes(base), &changes, obtained.growth, &host.image)?;
     let epoch =
         i64::try_from(epoch).map_err(|_| Failure::new(Class::Usage, "the build's time is out of range"))?;
-    Ok(PlannedHost { changes, image_length, epoch })
+    Ok(PlannedHost { changes, image_length, downloads: obtained.downloads.clone(), epoch })
 }
 
 /// The time of everything that a build writes: `SOURCE_DATE_EPOCH`, else when the base was last written.

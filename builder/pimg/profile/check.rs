@@ -5,13 +5,14 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::document::{Node, closest};
 use super::host::{
-    AcmeSpec, BaseSpec, BootSpec, ClusterNode, ClusterSpec, HostSpec, ImageSpec, LocaleSpec, PveSource,
-    PveSpec, Sudo, TailscaleSpec, TalosSpec, UserSpec, ZfsSpec, ZfsWipe,
+    AcmeSpec, BaseSpec, BootSpec, ClusterNode, ClusterSpec, HostSpec, ImageSpec, LocaleSpec, PackagesSpec,
+    PveSource, PveSpec, RpiConnectSpec, Sudo, TailscaleSpec, TalosSpec, Upgrade, UserSpec, ZfsSpec, ZfsWipe,
 };
+use super::package_names::PackageLists;
 use super::problem::{Located, Place, Problem};
 use super::raw::{
-    RawAcme, RawBase, RawBoot, RawCluster, RawImage, RawLocale, RawProfile, RawTalos, RawUser, RawVars,
-    RawZfs, Texts,
+    RawAcme, RawBase, RawBoot, RawCluster, RawImage, RawLocale, RawPackages, RawProfile, RawTalos, RawUser,
+    RawVars, RawZfs, Texts,
 };
 use super::types::{Hostname, UserName};
 use super::values::{self, Checked, wrong};
@@ -118,8 +119,14 @@ pub(crate) fn host(
     let acme = acme(check, &raw.acme);
     check.present_in("tailscale.auth_key", raw.tailscale.place.as_ref(), raw.tailscale.seen.has("auth_key"));
     let tailscale = raw.tailscale.auth_key.as_ref().map(|key| TailscaleSpec { auth_key: key.value.clone() });
+    let connect = &raw.rpi_connect;
+    check.present_in("rpi_connect.auth_key", connect.place.as_ref(), connect.seen.has("auth_key"));
+    let rpi_connect = connect.auth_key.as_ref().map(|key| RpiConnectSpec { auth_key: key.value.clone() });
+    // its disk is on the pool
+    check.present_in("zfs.disks", raw.talos.place.as_ref(), !zfs.disks.is_empty());
     let talos = talos(check, &raw.talos);
     let overlay_names = overlay_names(check, raw.overlays.as_ref(), overlays);
+    let packages = packages(check, &raw.packages);
     let vars = vars(check, &raw.vars, overlays);
 
     let domain = check.value(raw.network.domain.as_ref(), values::domain);
@@ -142,7 +149,10 @@ pub(crate) fn host(
         pve,
         acme,
         tailscale,
+        rpi_connect,
         talos,
+        packages,
+        mirrors: raw.mirrors.clone().into_mirrors(),
         overlays: overlay_names,
         vars,
     })
@@ -208,7 +218,8 @@ fn locale(check: &mut Check<'_>, raw: &RawLocale) -> LocaleSpec {
     generate.sort();
     generate.dedup();
     match &raw.generate {
-        Some(list) if !list.value.iter().any(|item| item.value == default) => {
+        // glibc has this one in itself
+        Some(list) if default != "C.UTF-8" && !list.value.iter().any(|item| item.value == default) => {
             check.problem(&list.place, format!("does not hold `{default}`, the default locale"));
         }
         Some(_) => {}
@@ -308,6 +319,21 @@ fn talos(check: &mut Check<'_>, raw: &RawTalos) -> Option<TalosSpec> {
         disk: raw.disk.as_ref().map_or(32 * GIB, |disk| disk.value),
         machine_config: raw.machine_config.as_ref().map(|config| config.value.clone()),
     })
+}
+
+fn packages(check: &mut Check<'_>, raw: &RawPackages) -> PackagesSpec {
+    let [install, remove, hold] = [&raw.install, &raw.remove, &raw.hold].map(Option::as_ref);
+    let lists = PackageLists::check(install, remove, hold, check.problems);
+    let texts = |list: Vec<Located<String>>| list.into_iter().map(|item| item.value).collect();
+    let upgrade = [("none", Upgrade::None), ("locked", Upgrade::Locked)];
+    PackagesSpec {
+        install: texts(lists.install),
+        remove: texts(lists.remove),
+        hold: texts(lists.hold),
+        upgrade: check.choice(raw.upgrade.as_ref(), &upgrade).unwrap_or_default(),
+        recommends: raw.recommends.as_ref().is_some_and(|recommends| recommends.value),
+        keep: raw.keep.as_ref().is_some_and(|keep| keep.value),
+    }
 }
 
 fn unknown_overlay(check: &mut Check<'_>, name: &str, place: &Place, existing: &[String]) {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
-use super::host::SecretReference;
+use super::host::{SecretReference, SecretSource};
 use super::problem::{Located, Place, Problem, SourceFile};
 use super::values::size;
 
@@ -243,13 +243,13 @@ pub(crate) fn as_size(node: &Node) -> Result<u64, String> {
     }
 }
 
-/// Reads `{ env = "…" }`, `{ file = "…" }` or `{ command = […] }`. Nothing of a wrong value is shown again.
+/// Reads `{ env = "…" }`, `{ file = "…" }`, `{ command = […] }` or `{ secret = "…" }`. Nothing of a wrong value is shown again.
 pub(crate) fn secret_reference(
     node: Located<Node>,
     problems: &mut Vec<Problem>,
 ) -> Option<Located<SecretReference>> {
-    const HINT: &str =
-        "write `{ env = \"NAME\" }`, `{ file = \"PATH\" }` or `{ command = [\"PROGRAM\", \"ARGUMENT\"] }`";
+    const HINT: &str = "write `{ env = \"NAME\" }`, `{ file = \"PATH\" }`, `{ command = [\"PROGRAM\", \"ARGUMENT\"] }`, \
+                        or `{ secret = \"NAME\" }` for one that `pimg secrets edit` keeps";
     let place = node.place;
     let refuse = |problems: &mut Vec<Problem>, message: &str| {
         problems.push(Problem::at(&place, message).without_excerpt().with_hint(HINT));
@@ -261,32 +261,39 @@ pub(crate) fn secret_reference(
         return refuse(problems, why);
     };
     if table.entries.len() != 1 {
-        return refuse(problems, "a secret reference has exactly one key: `env`, `file` or `command`");
+        return refuse(
+            problems,
+            "a secret reference has exactly one key: `env`, `file`, `command` or `secret`",
+        );
     }
     let found = problems.len();
     let mut keys = Keys::new(table, problems);
     let env = keys.text("env");
     let file = keys.text("file");
     let command = keys.texts("command");
+    let stored = keys.text("secret");
     keys.finish();
     if problems.len() > found {
         return None;
     }
     let words = |list: Vec<Located<String>>| list.into_iter().map(|word| word.value).collect::<Vec<_>>();
-    let value = match (env, file, command) {
-        (Some(name), ..) => SecretReference::Env(name.value),
-        (_, Some(path), _) => SecretReference::File(PathBuf::from(path.value)),
-        (.., Some(list)) => SecretReference::Command(words(list.value)),
+    let source = match (env, file, command, stored) {
+        (Some(name), ..) => SecretSource::Env(name.value),
+        (_, Some(path), ..) => SecretSource::File(PathBuf::from(path.value)),
+        (_, _, Some(list), _) => SecretSource::Command(words(list.value)),
+        (.., Some(name)) => SecretSource::Stored(name.value),
         _ => return None,
     };
-    let valid = match &value {
-        SecretReference::Env(name) => super::values::is_variable_name(name),
-        SecretReference::File(path) => !path.as_os_str().is_empty(),
-        SecretReference::Command(words) => words.first().is_some_and(|program| !program.is_empty()),
+    let valid = match &source {
+        SecretSource::Env(name) => super::values::is_variable_name(name),
+        SecretSource::File(path) => !path.as_os_str().is_empty(),
+        SecretSource::Command(words) => words.first().is_some_and(|program| !program.is_empty()),
+        SecretSource::Stored(name) => !name.is_empty(),
     };
     if !valid {
         return refuse(problems, "this secret reference names nothing");
     }
+    let value = SecretReference { source, place: place.to_string() };
     Some(Located { value, place })
 }
 

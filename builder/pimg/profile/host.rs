@@ -42,16 +42,67 @@ pub struct HostSpec {
     pub acme: Option<AcmeSpec>,
     /// Tailscale.
     pub tailscale: Option<TailscaleSpec>,
+    /// Raspberry Pi Connect, where the node signs in by itself.
+    pub rpi_connect: Option<RpiConnectSpec>,
     /// The Kubernetes control-plane VM.
     pub talos: Option<TalosSpec>,
+    /// Debian packages that the profile itself asks for; overlays ask for more.
+    pub packages: PackagesSpec,
+    /// Where sources and downloads are taken from instead, by their names.
+    #[serde(skip)]
+    pub mirrors: BTreeMap<String, Mirror>,
     /// Overlays, in the order in which they apply.
     pub overlays: Vec<String>,
     /// Values that the profile gives to overlay variables: overlay name → variable → value.
     pub vars: BTreeMap<String, BTreeMap<String, toml::Value>>,
 }
 
+impl HostSpec {
+    /// Name of the secret seed: a cluster's members know each other by keys of one, a host on its own has its own.
+    pub fn seed_name(&self) -> &str {
+        self.cluster.as_ref().map_or(self.hostname.as_str(), |cluster| &cluster.name)
+    }
+}
+
+/// Debian packages, as a profile asks for them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PackagesSpec {
+    /// To be installed: `name`, `name=version` or `name/suite`.
+    pub install: Vec<String>,
+    /// To be removed.
+    pub remove: Vec<String>,
+    /// Never to be upgraded; shell patterns.
+    pub hold: Vec<String>,
+    /// What becomes of the base's own packages.
+    pub upgrade: Upgrade,
+    /// Whether recommended packages come too.
+    pub recommends: bool,
+    /// Whether the repository in the image stays on the node after everything is installed.
+    pub keep: bool,
+}
+
+/// What becomes of the packages that the base image has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Upgrade {
+    /// They stay as they are, unless something asks for a newer one.
+    #[default]
+    None,
+    /// They are upgraded to the versions in the lock.
+    Locked,
+}
+
+/// Another place for a source or a download.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mirror {
+    /// Its address: `https:`, `http:` or `file:`.
+    pub url: String,
+    /// Its own keyring on this machine, where it does not carry the original's signatures.
+    pub keyring: Option<PathBuf>,
+}
+
 /// Where the base image comes from.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BaseSpec {
     /// `https:` or `file:` URL, or a path.
     pub source: String,
@@ -243,6 +294,14 @@ pub struct TailscaleSpec {
     pub auth_key: SecretReference,
 }
 
+/// Raspberry Pi Connect.
+#[derive(Clone, Debug, Serialize)]
+pub struct RpiConnectSpec {
+    /// Key for signing in without a browser. It works once.
+    #[serde(skip)]
+    pub auth_key: SecretReference,
+}
+
 /// The Kubernetes control-plane VM.
 #[derive(Clone, Debug, Serialize)]
 pub struct TalosSpec {
@@ -263,11 +322,22 @@ pub struct TalosSpec {
 
 /// Where a secret value comes from. Never the value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SecretReference {
+pub struct SecretReference {
+    /// What it is taken from.
+    pub source: SecretSource,
+    /// Where the profile says so: file, line and column.
+    pub place: String,
+}
+
+/// What a secret value is taken from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretSource {
     /// An environment variable of the build.
     Env(String),
     /// A file of the host; a relative path is relative to the project's directory.
     File(PathBuf),
     /// What a command of the host prints, less the last line break.
     Command(Vec<String>),
+    /// A name in the project's encrypted `secrets.age`.
+    Stored(String),
 }

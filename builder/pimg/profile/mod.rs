@@ -6,12 +6,16 @@ pub(crate) mod document;
 mod error;
 pub mod host;
 mod load;
+pub mod mirrors;
+pub(crate) mod package_names;
 pub mod problem;
 mod raw;
+pub mod secrets;
 mod ssh_key;
 #[cfg(test)]
 mod tests;
 pub mod types;
+pub mod user_config;
 pub(crate) mod values;
 
 pub use error::Error;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::document::{Keys, Node, Table, secret_reference};
 use super::host::SecretReference;
+use super::mirrors::RawMirrors;
 use super::problem::{Located, Place, Problem};
 
 pub(crate) type Texts = Located<Vec<Located<String>>>;
@@ -73,8 +74,8 @@ sections! {
         extends: text_or_texts, hostname: text, overlays: texts,
     } [
         base: RawBase, image: RawImage, user: RawUser, locale: RawLocale, network: RawNetwork, boot: RawBoot,
-        cluster: RawCluster, zfs: RawZfs, pve: RawPve, acme: RawAcme, tailscale: RawTailscale, talos: RawTalos,
-        vars: RawVars,
+        cluster: RawCluster, zfs: RawZfs, pve: RawPve, acme: RawAcme, tailscale: RawTailscale,
+        rpi_connect: RawRpiConnect, talos: RawTalos, packages: RawPackages, mirrors: RawMirrors, vars: RawVars,
     ]
     RawBase { source: text, sha256: text, raw_sha256: text, } []
     RawImage { size: size, free: size, version: text, } []
@@ -94,6 +95,10 @@ sections! {
     RawPve { source: text, } []
     RawAcme { domain_suffix: text, email: text, dns_provider: text, } [env: RawSecrets,]
     RawTailscale { auth_key: secret, } []
+    RawRpiConnect { auth_key: secret, } []
+    RawPackages {
+        install: texts, remove: texts, hold: texts, upgrade: text, recommends: boolean, keep: boolean,
+    } []
     RawTalos { iso: text, sha256: text, cores: integer, memory: size, disk: size, machine_config: secret, } []
 }
 

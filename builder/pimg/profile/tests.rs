@@ -1,5 +1,7 @@
 //! One small wrong input a test, and the words that a person sees.
 
+mod packages;
+
 use std::path::{Path, PathBuf};
 
 use super::{Error, Profiles, host};
@@ -10,7 +12,7 @@ pub(crate) struct Project(tempfile::TempDir);
 impl Project {
     pub(crate) fn new(profiles: &[(&str, &str)]) -> Self {
         let project = tempfile::tempdir().expect("temporary directory");
-        for directory in ["profiles", "overlays/raspios", "overlays/zfs"] {
+        for directory in ["profiles", "overlays/raspios", "overlays/zfs", "overlays/cluster"] {
             fs_err::create_dir_all(project.path().join(directory)).expect("makes a directory");
         }
         for (name, text) in profiles {
@@ -71,7 +73,11 @@ fn silence_has_defaults() {
     assert_eq!(host.user.shell, "/bin/bash");
     assert_eq!(host.image.free, 4 << 30);
     assert!(
-        host.cluster.is_none() && host.acme.is_none() && host.tailscale.is_none() && host.talos.is_none()
+        host.cluster.is_none()
+            && host.acme.is_none()
+            && host.tailscale.is_none()
+            && host.rpi_connect.is_none()
+            && host.talos.is_none()
     );
     let host = accepted("[user]\npassword_hash = { env = 'HASH' }\n");
     assert_eq!(host.user.sudo, host::Sudo::Password);
@@ -153,13 +159,17 @@ fn later_parents_win_tables_merge_arrays_replace() {
     assert_eq!(host.vars["zfs"]["b"], toml::Value::Array(vec![toml::Value::Integer(3)]));
     assert_eq!(host.overlays, ["raspios"]);
     // a secret is one value, not a table to merge
-    assert_eq!(host.user.password_hash, Some(host::SecretReference::File("b".into())));
+    let hash = host.user.password_hash.expect("the first profile has one");
+    assert_eq!(hash.source, host::SecretSource::File("b".into()));
 }
 
 #[test]
 fn a_digest_is_not_inherited_for_another_file() {
-    let pinned = format!("{COMMON}[talos]\niso = 'https://x.org/a'\nsha256 = '{0}'\n", "a".repeat(64))
-        .replace("[user]", &format!("sha256 = '{}'\n[user]", "b".repeat(64)));
+    let pinned = format!(
+        "{COMMON}[zfs]\ndisks = ['/dev/a']\n[talos]\niso = 'https://x.org/a'\nsha256 = '{0}'\n",
+        "a".repeat(64)
+    )
+    .replace("[user]", &format!("sha256 = '{}'\n[user]", "b".repeat(64)));
     let own = "[base]\nsource = 'mine.img'\n[talos]\ncores = 2\n";
     let project = Project::new(&[("common", &pinned), ("a", &format!("{NODE}{own}")), ("b", NODE)]);
     let load = |name| project.load(&[name]).map_err(|e| e.report().to_string()).expect("is valid").remove(0);
@@ -240,7 +250,7 @@ fn a_secret_written_into_a_profile_is_not_shown_again() {
 
       profiles/a.toml:6:12
       a secret is never written into a profile, because profiles are shared and kept in git: name the place it comes from
-      hint: write `{ env = "NAME" }`, `{ file = "PATH" }` or `{ command = ["PROGRAM", "ARGUMENT"] }`
+      hint: write `{ env = "NAME" }`, `{ file = "PATH" }`, `{ command = ["PROGRAM", "ARGUMENT"] }`, or `{ secret = "NAME" }` for one that `pimg secrets edit` keeps
 
       profiles/a.toml:7:2
        7 | [acme]
@@ -256,7 +266,7 @@ fn a_secret_written_into_a_profile_is_not_shown_again() {
 
       profiles/a.toml:8:20
       a secret is never written into a profile, because profiles are shared and kept in git: name the place it comes from
-      hint: write `{ env = "NAME" }`, `{ file = "PATH" }` or `{ command = ["PROGRAM", "ARGUMENT"] }`
+      hint: write `{ env = "NAME" }`, `{ file = "PATH" }`, `{ command = ["PROGRAM", "ARGUMENT"] }`, or `{ secret = "NAME" }` for one that `pimg secrets edit` keeps
     "#);
 }
 
@@ -269,13 +279,23 @@ fn secret_references_have_one_key() {
         "{ env = 7 }",
         "{ command = [] }",
         "{ env = '' }",
+        "{ secret = '' }",
     ] {
         let report = refused(&format!("[tailscale]\nauth_key = {wrong}\n"));
         assert!(report.contains("profiles/a.toml:6:"), "{wrong}: {report}");
     }
     let host = accepted("[tailscale]\nauth_key = { command = ['op', 'read', 'x'] }\n");
     let key = host.tailscale.expect("is set").auth_key;
-    assert_eq!(key, host::SecretReference::Command(vec!["op".into(), "read".into(), "x".into()]));
+    assert_eq!(key.source, host::SecretSource::Command(vec!["op".into(), "read".into(), "x".into()]));
+    assert_eq!(key.place, "profiles/a.toml:6:12");
+    let host = accepted(
+        "[tailscale]\nauth_key = { secret = 'ts' }\n[acme]\ndomain_suffix = 'x.org'\nemail = 'a@x.org'\n\
+         dns_provider = 'dns_cf'\nenv = { B = { env = 'B' }, A = { secret = 'a' } }\n",
+    );
+    let names: Vec<_> = host.secrets().into_iter().map(|secret| secret.name).collect();
+    assert_eq!(names, ["acme.env.A", "acme.env.B", "tailscale.auth_key"]);
+    let key = host.tailscale.expect("is set").auth_key;
+    assert_eq!(key.source, host::SecretSource::Stored("ts".into()));
 }
 
 #[test]
@@ -372,6 +392,14 @@ fn two_nodes_of_one_name_or_address() {
     assert!(project.load(&["a", "a"]).is_ok_and(|hosts| hosts.len() == 1));
 }
 
+#[test]
+fn the_language_that_glibc_has_needs_no_generating() {
+    let common = format!("{COMMON}[locale]\ndefault = 'C.UTF-8'\ngenerate = []\n");
+    let host = Project::new(&[("common", &common), ("a", NODE)]).load(&["a"]);
+    let locale = host.map_err(|e| e.report().to_string()).expect("is valid").remove(0).locale;
+    assert_eq!((locale.default.as_str(), locale.generate.len()), ("C.UTF-8", 0));
+}
+
 /// Values that are refused, each with words of the reason.
 #[test]
 fn single_values() {
@@ -407,7 +435,9 @@ fn single_values() {
         ("[zfs]\ndisks = ['/dev/a', '/dev/a']", "twice"),
         ("[acme]\nemail = 'me@example.org'", "needs `acme.dns_provider`"),
         ("[tailscale]", "needs `tailscale.auth_key`"),
-        ("[talos]\niso = 'https://x.org/y'\ncores = 0", "1 to 512 cores"),
+        ("[rpi_connect]", "needs `rpi_connect.auth_key`"),
+        ("[zfs]\ndisks = ['/dev/a']\n[talos]\niso = 'https://x.org/y'\ncores = 0", "1 to 512 cores"),
+        ("[talos]\niso = 'https://x.org/y'", "needs `zfs.disks`"),
         ("[vars]\nzfs = 1", "[vars.OVERLAY]"),
         ("[vars.zfs]\nx = 1.5", "a variable is text"),
         ("[vars.zfs]\nx = { y = 1 }", "a variable is text"),
@@ -462,6 +492,7 @@ fn the_readme_shows_a_valid_profile_with_every_key() {
         "pve",
         "acme",
         "talos",
+        "packages",
     ] {
         let report =
             wrong(&if table.is_empty() { "q0q0q0 = 1".to_owned() } else { format!("[{table}]\nq0q0q0 = 1") });
@@ -532,20 +563,21 @@ fn nesting_without_end_is_an_error() {
 fn the_nodes_of_this_project() {
     let profiles = Profiles::open(&root()).expect("is a project");
     let names = profiles.buildable().map_err(|error| error.report().to_string()).expect("all can be read");
-    assert_eq!(names, ["k8sctl-pi5l", "k8sctl-pi5r", "k8sctl-pi5x"]);
+    assert_eq!(names, ["demo-zfs", "k8sctl-pi5l", "k8sctl-pi5r", "k8sctl-pi5x"]);
     let hosts = profiles.load(&names).map_err(|error| error.report().to_string()).expect("all are valid");
     let facts: Vec<_> = hosts
         .iter()
         .map(|host| {
-            let backplane = host.network.backplane.as_ref().expect("has one").address;
-            format!("{} {} {backplane}", host.hostname, host.network.address)
+            let backplane = host.network.backplane.as_ref().map(|backplane| backplane.address.to_string());
+            format!("{} {} {}", host.hostname, host.network.address, backplane.as_deref().unwrap_or("none"))
         })
         .collect();
     insta::assert_snapshot!(facts.join("\n"), @r"
+    demo-zfs 10.10.80.60/24 none
     k8sctl-pi5l 10.10.80.50/24 10.10.99.50/24
     k8sctl-pi5r 10.10.80.51/24 10.10.99.51/24
     k8sctl-pi5x 10.10.80.52/24 10.10.99.52/24
     ");
-    assert_eq!(hosts[1].cluster.as_ref().expect("has one").nodes.len(), 3);
+    assert_eq!(hosts[2].cluster.as_ref().expect("has one").nodes.len(), 3);
     assert!(hosts[0].base.sha256.is_some() && hosts[0].base.raw_sha256.is_some());
 }

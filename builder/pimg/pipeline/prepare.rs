@@ -1,0 +1,198 @@
+//! Steps 4 to 8: everything that the hosts of a build share, and everything that needs the network.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::rc::Rc;
+
+use pimg_fetch::{Vault, Wanted, base_to_vault};
+
+use super::base::{BaseLock, CheckedBase, get_base};
+use crate::command::Context;
+use crate::command::watch::WatchReporter;
+use crate::failure::{Class, Failure};
+use crate::host::files;
+use crate::lock::LockError;
+use crate::lock::lockfile::{LockedBase, Lockfile};
+use crate::overlay::{self, Rendered};
+use crate::packages::{self, Network, Obtained, Options, Settling, Update, Wishes};
+use crate::profile::host::{BaseSpec, HostSpec};
+
+/// Longest lock that is read, in bytes.
+const LONGEST_LOCK: u64 = 64 << 20;
+
+/// The lock's name in the project.
+const LOCK: &str = "pimg.lock";
+
+/// What is asked for, before anything was looked up.
+pub struct Preparation<'a> {
+    /// The hosts.
+    pub hosts: &'a [HostSpec],
+    /// How much of the lock may change.
+    pub update: Update,
+    /// Where packages come from.
+    pub options: &'a Options,
+}
+
+/// Hosts whose base images, overlays and packages are known.
+pub struct Prepared<'a> {
+    /// The hosts, in the order in which they were asked for.
+    pub hosts: Vec<PreparedHost<'a>>,
+    /// A lock that fits them.
+    pub lock: Lockfile,
+    /// The lock as it was.
+    pub before: Option<Lockfile>,
+    /// Whether it was written anew.
+    pub written: bool,
+}
+
+/// One of them.
+pub struct PreparedHost<'a> {
+    /// The host.
+    pub host: &'a HostSpec,
+    /// Its base image.
+    pub base: Rc<CheckedBase>,
+    /// What its overlays want.
+    pub rendered: Rendered,
+    /// What it asks of packages.
+    pub wishes: Wishes,
+}
+
+impl PreparedHost<'_> {
+    /// Its packages and downloads, on this machine.
+    ///
+    /// # Errors
+    /// Something cannot be had, or cannot be taken apart.
+    pub fn obtain(&self, lock: &Lockfile, network: &Network<'_>) -> Result<Obtained, Failure> {
+        packages::obtain(self.host, &self.wishes, lock, &self.base.image, network)
+    }
+}
+
+/// Prepares the hosts, and writes the lock if it had to change.
+///
+/// # Errors
+/// The first step that fails; the lock is then as it was.
+pub fn prepare<'a>(
+    preparation: &Preparation<'a>,
+    network: &Network<'_>,
+    context: &Context<'_>,
+) -> Result<Prepared<'a>, Failure> {
+    let before = read_lock(context)?;
+    if preparation.update == Update::Locked && before.is_none() {
+        return Err(LockError::Missing.into());
+    }
+    let mut bases: Vec<(BaseSpec, Rc<CheckedBase>)> = Vec::new();
+    let mut hosts = Vec::new();
+    for host in preparation.hosts {
+        let prepared = prepare_host(host, preparation, before.as_ref(), &mut bases, context);
+        hosts.push(
+            prepared
+                .map_err(|failure| failure.context(format!("cannot prepare host `{}`", host.hostname)))?,
+        );
+    }
+    say_unknown_names(preparation.options, &hosts, context);
+    // 7
+    let settling: Vec<Settling<'_>> = hosts.iter().map(settling).collect();
+    let settled = packages::settle(&settling, before.as_ref(), &preparation.update, network)?;
+    if settled.changed && preparation.update != Update::Locked {
+        let text = settled.lock.to_text();
+        // a lock that the next run refuses must not take the place of a good one
+        Lockfile::parse(&text)
+            .map_err(|error| Failure::caused_by(Class::Internal, "the new lock cannot be read", error))?;
+        files::write_atomic(&context.in_project(LOCK), text.as_bytes())?;
+    }
+    let written = settled.changed && preparation.update != Update::Locked;
+    Ok(Prepared { hosts, lock: settled.lock, before, written })
+}
+
+fn prepare_host<'a>(
+    host: &'a HostSpec,
+    preparation: &Preparation<'_>,
+    before: Option<&Lockfile>,
+    bases: &mut Vec<(BaseSpec, Rc<CheckedBase>)>,
+    context: &Context<'_>,
+) -> Result<PreparedHost<'a>, Failure> {
+    // 4, 5: for every host but the first of a base it is known
+    let known = bases.iter().find(|(spec, _)| *spec == host.base).map(|(_, base)| Rc::clone(base));
+    let base = match known {
+        Some(base) => base,
+        None => {
+            let lock = before.map(|lock| BaseLock { lock, update: &preparation.update });
+            let base = Rc::new(get_base(&host.base, lock, preparation.options, context)?);
+            bases.push((host.base.clone(), Rc::clone(&base)));
+            base
+        }
+    };
+    // 6
+    let rendered = overlay::render(&context.project.join("overlays"), host)?;
+    let wishes = Wishes::of(host, &rendered, &base.image)?;
+    Ok(PreparedHost { host, base, rendered, wishes })
+}
+
+impl Prepared<'_> {
+    /// Gets every file that the lock names for these hosts.
+    ///
+    /// # Errors
+    /// One cannot be had, or is another one.
+    pub fn fetch(&self, network: &Network<'_>) -> Result<Vec<Wanted>, Failure> {
+        let hosts: Vec<(&HostSpec, &Wishes)> = self.hosts.iter().map(|one| (one.host, &one.wishes)).collect();
+        packages::fetch_all(&hosts, &self.lock, network)
+    }
+
+    /// Copies everything that the lock names for these hosts to a vault: files, base images, the lock itself.
+    ///
+    /// # Errors
+    /// The vault cannot be written.
+    pub fn fill_vault(
+        &self,
+        directory: &Path,
+        files_of_lock: &[Wanted],
+        network: &Network<'_>,
+        context: &Context<'_>,
+    ) -> Result<(), Failure> {
+        let vault = Vault::create(directory)?;
+        let watch = WatchReporter::new(context.reporter);
+        for (wanted, path) in files_of_lock.iter().zip(network.get("packages", files_of_lock)?) {
+            vault.insert(&path, wanted.sha256)?;
+        }
+        for host in &self.hosts {
+            base_to_vault(network.cache(), &vault, host.base.raw_sha256, &watch)?;
+        }
+        files::write_atomic(&directory.join(LOCK), self.lock.to_text().as_bytes())?;
+        Ok(())
+    }
+}
+
+/// A name on the command line that nothing has is a slip of the pen; or meant for another profile, so it is no error.
+fn say_unknown_names(options: &Options, hosts: &[PreparedHost<'_>], context: &Context<'_>) {
+    let sources = hosts.iter().flat_map(|host| host.wishes.sources.iter().map(|source| &source.name));
+    let downloads = hosts.iter().flat_map(|host| host.wishes.downloads.iter().map(|download| &download.name));
+    let known: BTreeSet<&String> = sources.chain(downloads).collect();
+    let mirrors = options.mirrors.keys().map(|name| ("--mirror", name));
+    let keyrings = options.keyrings.keys().map(|name| ("--keyring", name));
+    let accepted = options.accepted.keys().map(|name| ("--accept-key", name));
+    for (option, name) in mirrors.chain(keyrings).chain(accepted) {
+        if !known.contains(name) {
+            let known: Vec<&str> = known.iter().map(|name| name.as_str()).collect();
+            let known = known.join("`, `");
+            let text = format!("`{option} {name}=…` changes nothing: the names here are `{known}`");
+            context.reporter.notice(&text);
+        }
+    }
+}
+
+fn settling<'p>(prepared: &'p PreparedHost<'_>) -> Settling<'p> {
+    let PreparedHost { host, base, wishes, .. } = prepared;
+    let locked_base = LockedBase {
+        url: base.source.clone(),
+        sha256: base.sha256.to_string(),
+        raw_sha256: base.raw_sha256.to_string(),
+    };
+    Settling { host, wishes: wishes.clone(), base: &base.image, locked_base }
+}
+
+fn read_lock(context: &Context<'_>) -> Result<Option<Lockfile>, Failure> {
+    let Some(text) = files::read_optional(&context.in_project(LOCK), LONGEST_LOCK)? else { return Ok(None) };
+    let text = String::from_utf8(text)
+        .map_err(|error| Failure::caused_by(Class::Lock, "`pimg.lock` is not UTF-8 text", error))?;
+    Ok(Some(Lockfile::parse(&text)?))
+}

@@ -1,0 +1,94 @@
+//! Step 13: image, digest, manifest and bill of materials go to a directory that takes its place in `out` as a whole.
+
+use pimg_disk::block::BlockRead;
+
+use super::Shared;
+use super::base::CheckedBase;
+use super::render::PlannedHost;
+use crate::command::Context;
+use crate::command::outcome::BuiltImage;
+use crate::failure::{Class, Failure};
+use crate::guest::base_files::BaseFiles;
+use crate::host::files;
+use crate::image::emit::emit;
+use crate::image::manifest::{BaseEntry, ChangeEntry, ImageEntry, Manifest, SCHEMA};
+use crate::image::sbom::{SbomInputs, sbom};
+use crate::plan::change::Partition;
+use crate::plan::path::GuestPath;
+use crate::profile::host::HostSpec;
+
+/// A host whose image is ready to be written out.
+pub(super) struct Finished<'a> {
+    pub(super) host: &'a HostSpec,
+    pub(super) base: &'a CheckedBase,
+    pub(super) planned: &'a PlannedHost,
+    pub(super) disk_id: u32,
+}
+
+/// Writes everything that belongs to the host, and puts it into `out`.
+pub(super) fn publish(
+    finished: &Finished<'_>,
+    image: &dyn BlockRead,
+    shared: &Shared<'_>,
+    context: &Context<'_>,
+) -> Result<BuiltImage, Failure> {
+    let Finished { host, base, planned, disk_id } = finished;
+    let (plan, staging) = (shared.plan, &shared.staging);
+    let directory = staging.directory(host.hostname.as_str())?;
+    let name = format!("{}-{}.{}", host.hostname, host.image.version, plan.format.extension());
+    let path = directory.join(&name);
+    let file = files::create_new(&path)?;
+    let emitted = emit(image, plan.format, file, &path, context.reporter)?;
+    let sum = format!("{}  {name}\n", emitted.sha256);
+    files::write_atomic(&directory.join(format!("{name}.sha256")), sum.as_bytes())?;
+    let manifest = Manifest {
+        schema: SCHEMA,
+        pimg: env!("CARGO_PKG_VERSION"),
+        profile: host.profile.clone(),
+        hostname: host.hostname.to_string(),
+        version: host.image.version.clone(),
+        base: BaseEntry::from(*base),
+        lock_sha256: Some(shared.lock_sha256.clone()),
+        image: ImageEntry::new(name.clone(), &emitted, *disk_id),
+        changes: planned.changes.iter().map(ChangeEntry::new).collect(),
+    };
+    files::write_atomic(&directory.join("manifest.json"), &manifest.to_json())?;
+    files::write_atomic(&directory.join("sbom.spdx.json"), &bill(finished, &manifest, shared)?)?;
+    context.check_interrupt()?;
+    let published = staging.publish(host.hostname.as_str())?;
+    Ok(BuiltImage {
+        host: host.hostname.to_string(),
+        image: published.join(&name),
+        sha256_file: published.join(format!("{name}.sha256")),
+        manifest: published.join("manifest.json"),
+        sbom: published.join("sbom.spdx.json"),
+        sha256: emitted.sha256.to_string(),
+        size: emitted.size,
+        raw_size: emitted.raw_size,
+        changes: planned.changes.len(),
+        base_sha256: base.raw_sha256.to_string(),
+        needs_seed: plan.release,
+        elapsed: std::time::Duration::ZERO,
+    })
+}
+
+/// The bill of materials: the base's packages, those of the lock, and downloads.
+fn bill(finished: &Finished<'_>, manifest: &Manifest, shared: &Shared<'_>) -> Result<Vec<u8>, Failure> {
+    let Finished { host, base, planned, .. } = finished;
+    let path = GuestPath::new("/var/lib/dpkg/status")
+        .map_err(|error| Failure::caused_by(Class::Internal, "a path of ours", error))?;
+    let status = base.image.read(Partition::Root, &path)?.unwrap_or_default();
+    let inputs = SbomInputs {
+        file: &manifest.image.file,
+        hostname: &manifest.hostname,
+        version: &manifest.version,
+        sha256: &manifest.image.sha256,
+        base: &manifest.base,
+        status: &status,
+        set: shared.lock.set_for(&host.profile),
+        repositories: &shared.lock.repository,
+        downloads: &planned.downloads,
+        epoch: u64::try_from(planned.epoch).unwrap_or(0),
+    };
+    sbom(&inputs).map_err(|error| Failure::caused_by(Class::Base, "cannot list what is installed", error))
+}
