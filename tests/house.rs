@@ -29,8 +29,8 @@ const TOP_LEVEL: [&str; 20] = [
     "tests",
 ];
 
-/// Where shell scripts are looked for: every file with a shell's shebang counts, whatever its name.
-const SHELL_DIRS: [&str; 4] = ["scripts", ".ci", "overlays", "tests"];
+/// Where shell scripts are looked for: every file with a shell's shebang counts, whatever its name, and every `.sh`.
+const SHELL_DIRS: [&str; 5] = ["scripts", ".ci", "overlays", "tests", "builder"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -67,7 +67,10 @@ fn shell_scripts() -> Vec<PathBuf> {
         let start = fs::read(path).unwrap_or_default();
         let first = start.split(|&byte| byte == b'\n').next().unwrap_or_default();
         let first = String::from_utf8_lossy(first);
-        first.starts_with("#!") && ["/sh", "/bash", " bash", " sh"].iter().any(|shell| first.ends_with(shell))
+        let is_library = path.extension().is_some_and(|extension| extension == "sh");
+        is_library
+            || first.starts_with("#!")
+                && ["/sh", "/bash", " bash", " sh"].iter().any(|shell| first.ends_with(shell))
     };
     files.iter().filter(in_dirs).map(|name| root().join(name)).filter(is_shell).collect()
 }
@@ -78,11 +81,12 @@ fn shellcheck_has_no_complaint() {
     if scripts.is_empty() {
         return;
     }
-    // sources are followed from the script's own directory; SC2016 is wrong about the formats of dpkg-query and
+    // sources are followed from the script's own directory, and to the library of steps; SC2016 is wrong about the formats of dpkg-query and
     // apt-get, which have to be written as `'${…}'`
     let arguments = [
         "--external-sources",
         "--source-path=SCRIPTDIR",
+        "--source-path=builder/pimg/guest/steps",
         "--severity=style",
         "--exclude=SC2016",
         "--format=gcc",
@@ -166,6 +170,6 @@ fn the_map_and_the_pipeline_list_the_same_steps() {
         text.starts_with(|c: char| c.is_ascii_digit()).then(|| text.to_owned())
     });
     let rows: Vec<_> = rows.collect();
-    assert_eq!(rows.len(), 12);
+    assert_eq!(rows.len(), 13);
     assert_eq!(rows, listed.collect::<Vec<_>>());
 }

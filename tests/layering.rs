@@ -7,9 +7,25 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room of the package `pimg`, and all that it may import: other rooms, or modules of them, or packages of ours.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("main", &["cli"]),
-    ("cli", &["command", "failure", "host::env", "image::format", "plan::change", "progress"]),
+    (
+        "cli",
+        &[
+            "command",
+            "failure",
+            "host::env",
+            "image::format",
+            "packages::Fingerprint",
+            "packages::Options",
+            "packages::Update",
+            "plan::change",
+            "profile::host",
+            "profile::mirrors",
+            "profile::values::size",
+            "progress",
+        ],
+    ),
     (
         "command",
         &[
@@ -18,7 +34,9 @@ const ARROWS: [(&str, &[&str]); 15] = [
             "host",
             "image",
             "lock",
+            "machine",
             "overlay",
+            "packages",
             "pipeline",
             "plan",
             "profile",
@@ -42,12 +60,30 @@ const ARROWS: [(&str, &[&str]); 15] = [
             "image",
             "lock",
             "overlay",
+            "packages",
             "plan",
             "profile",
             "progress",
             "secret",
             "pimg_deb",
             "pimg_disk",
+            "pimg_fetch",
+        ],
+    ),
+    (
+        "packages",
+        &[
+            "command::Context",
+            "command::watch",
+            "failure",
+            "guest",
+            "host",
+            "lock",
+            "overlay",
+            "plan",
+            "profile",
+            "progress",
+            "pimg_deb",
             "pimg_fetch",
         ],
     ),
@@ -68,10 +104,11 @@ const ARROWS: [(&str, &[&str]); 15] = [
         ],
     ),
     ("overlay", &["failure", "guest", "plan", "profile", "secret"]),
-    ("guest", &["failure", "plan", "profile", "secret"]),
+    ("guest", &["failure", "plan", "profile", "secret", "pimg_deb"]),
     ("plan", &["failure", "profile::host", "secret"]),
     ("profile", &["failure", "secret"]),
-    ("lock", &["failure"]),
+    ("lock", &["failure", "pimg_deb"]),
+    ("machine", &["failure", "guest::node_status", "profile::types"]),
     ("host", &["failure", "profile::host", "secret", "pimg_disk"]),
     ("failure", &[]),
     ("progress", &[]),
@@ -86,7 +123,10 @@ const FENCES: [(&[&str], &[&str]); 5] = [
         &["pimg/host/", "pimg/image/", "pimg/profile/load.rs", "pimg/overlay/", "fetch/"],
     ),
     (&["std::net::Tcp", "std::net::Udp", "reqwest"], &["fetch/"]),
-    (&["process::Command", "process::exit"], &["pimg/host/tools.rs", "pimg/cli/interrupt.rs"]),
+    (
+        &["process::Command", "process::exit"],
+        &["pimg/host/tools.rs", "pimg/host/machine.rs", "pimg/cli/interrupt.rs"],
+    ),
     (&["env::var", "SystemTime::now"], &["pimg/host/env.rs"]),
     (&["serde"], &["pimg/", "fetch/"]),
 ];
@@ -109,7 +149,7 @@ fn sources() -> Vec<Source> {
         for entry in fs::read_dir(dir).expect("builder can be read") {
             let path = entry.expect("an entry").path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if path.is_dir() && name != "tests" && name != "target" {
+            if path.is_dir() && !["tests", "examples", "target"].contains(&name.as_str()) {
                 walk(&path, found);
             } else if name.ends_with(".rs") && !name.contains("test") {
                 found.push(path);

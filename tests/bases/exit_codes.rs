@@ -89,7 +89,8 @@ fn code_0_an_image() {
     --- stdout
     out/tiny/tiny-1.img
     --- stderr
-    tiny:  72.0 MiB (72.0 MiB on a card)  66 changes  [TIME]
+    wrote `pimg.lock`: keep it in git, and the same packages are built again
+    tiny:  72.0 MiB (72.0 MiB on a card)  132 changes  [TIME]
     ");
 }
 
@@ -107,7 +108,7 @@ fn code_3_two_overlays_write_one_path() {
     insta::assert_snapshot!(build(&project, &["--base", "base.img"], &[]), @r#"
     exit code 3
     --- stderr
-    error: cannot build host `tiny`
+    error: cannot prepare host `tiny`
       caused by: the overlays of host `tiny` are not valid (1 problem)
       overlays/one/rootfs/etc/motd and overlays/two/rootfs/etc/motd both put `/etc/motd`
       hint: keep one of them, or let overlays/two/overlay.toml say `[[replace]]` with `path = "/etc/motd"`
@@ -125,7 +126,7 @@ fn code_3_an_overlay_with_an_unknown_key() {
     insta::assert_snapshot!(build(&project, &["--base", "base.img"], &[]), @r"
     exit code 3
     --- stderr
-    error: cannot build host `tiny`
+    error: cannot prepare host `tiny`
       caused by: the overlays of host `tiny` are not valid (1 problem)
 
       overlays/one/overlay.toml:1:1
@@ -145,7 +146,7 @@ fn code_3_a_template_without_its_variable() {
     insta::assert_snapshot!(build(&project, &["--base", "base.img"], &[]), @r"
     exit code 3
     --- stderr
-    error: cannot build host `tiny`
+    error: cannot prepare host `tiny`
       caused by: the overlays of host `tiny` are not valid (1 problem)
 
       overlays/raspios/rootfs/etc/motd.j2:1:10
@@ -164,8 +165,9 @@ fn code_3_an_image_that_is_too_small() {
     insta::assert_snapshot!(build(&project, &["--base", "base.img"], &[]), @r"
     exit code 3
     --- stderr
+    wrote `pimg.lock`: keep it in git, and the same packages are built again
     error: cannot build host `tiny`
-      caused by: `image.size` is too small: got 41943040 bytes, and the files alone need 75497472 bytes
+      caused by: `image.size` is too small: got 41943040 bytes, and files and packages need 75497472 bytes
 
     hint: set `image.size` to `72MiB` or more, or leave it out
     ");
@@ -182,6 +184,7 @@ fn code_3_a_unit_that_is_not_there() {
     insta::assert_snapshot!(build(&project, &["--base", "base.img"], &[]), @r"
     exit code 3
     --- stderr
+    wrote `pimg.lock`: keep it in git, and the same packages are built again
     error: cannot build host `tiny`
       caused by: overlays/one/overlay.toml asks for something that cannot be
       caused by: unit `nothing.service` cannot be enabled: the base has no unit file of this name
@@ -204,7 +207,7 @@ fn code_4_the_lock_names_another_base() {
     insta::assert_snapshot!(build(&project, &["--base", "base.img", "--locked"], &[]), @r"
     exit code 4
     --- stderr
-    error: cannot build host `tiny`
+    error: cannot prepare host `tiny`
       caused by: the base image is not the locked one: its sha256 differs
       expected sha256 [DIGEST]
       got      sha256 [DIGEST]
@@ -227,7 +230,7 @@ fn code_5_a_base_that_is_not_the_pinned_one() {
     insta::assert_snapshot!(build(&project, &[], &[]), @r"
     exit code 5
     --- stderr
-    error: cannot build host `tiny`
+    error: cannot prepare host `tiny`
       caused by: ./base.img has another digest: expected sha256 [DIGEST], got sha256 [DIGEST]
 
     hint: get the image again; to accept another one, change `base.sha256` and `base.raw_sha256` in its profile
@@ -244,7 +247,7 @@ fn code_7_a_base_without_a_partition_table() {
     insta::assert_snapshot!(build(&project, &["--base", "base.img"], &[]), @r"
     exit code 7
     --- stderr
-    error: cannot build host `tiny`
+    error: cannot prepare host `tiny`
       caused by: `[PROJECT]/base.img` is not a disk image: it has no partition table and no known compression
 
     hint: the base is to be an image: .img, .img.xz, .img.zst, .img.gz or .zip
@@ -262,7 +265,7 @@ fn code_7_a_base_that_was_cut() {
     insta::assert_snapshot!(build(&project, &["--base", "base.img"], &[]), @r"
     exit code 7
     --- stderr
-    error: cannot build host `tiny`
+    error: cannot prepare host `tiny`
       caused by: cannot use the partition table
       caused by: corrupt partition table: partition 2 ends at sector 147456, but the disk has 122880 sectors
 
@@ -279,7 +282,7 @@ fn code_7_a_feature_that_is_not_supported() {
     insta::assert_snapshot!(build(&project, &["--base", "base.img"], &[]), @r"
     exit code 7
     --- stderr
-    error: cannot build host `tiny`
+    error: cannot prepare host `tiny`
       caused by: cannot use the root partition (partition 2)
       caused by: this ext4 file system uses a feature pimg cannot edit: `inline_data`
 
@@ -297,7 +300,7 @@ fn code_7_a_journal_that_wants_replaying() {
     insta::assert_snapshot!(build(&project, &["--base", "base.img"], &[]), @r"
     exit code 7
     --- stderr
-    error: cannot build host `tiny`
+    error: cannot prepare host `tiny`
       caused by: cannot use the root partition (partition 2)
       caused by: this ext4 file system uses a feature pimg cannot edit: the journal holds changes that were never written back; mount the image once or run `e2fsck -p` on it
 
@@ -315,7 +318,7 @@ fn code_7_a_checksum_that_is_wrong() {
     insta::assert_snapshot!(build(&project, &["--base", "base.img"], &[]), @r"
     exit code 7
     --- stderr
-    error: cannot build host `tiny`
+    error: cannot prepare host `tiny`
       caused by: cannot use the root partition (partition 2)
       caused by: corrupt ext4 file system: superblock: checksum does not match (stored 0x0c157ad4, computed 0x63c8e73a)
 
@@ -332,7 +335,7 @@ fn code_7_a_packaged_file_that_is_not_as_packaged() {
     insta::assert_snapshot!(build(&project, &["--base", "base.img"], &[]), @r"
     exit code 7
     --- stderr
-    error: cannot build host `tiny`
+    error: cannot prepare host `tiny`
       caused by: the base image is corrupt: 1 packaged file is not what dpkg installed
       `/usr/bin/hello` of package `hello`: expected md5 [DIGEST], got [DIGEST]
 
@@ -364,8 +367,7 @@ fn code_9_no_place_for_a_cache() {
     insta::assert_snapshot!(build(&project, &["--base", "base.img"], &[("PIMG_CACHE", ""), ("HOME", "")]), @r"
     exit code 9
     --- stderr
-    error: cannot build host `tiny`
-      caused by: no place for the cache: neither `PIMG_CACHE` nor `HOME` is set
+    error: no place for the cache: neither `PIMG_CACHE` nor `HOME` is set
 
     hint: `export PIMG_CACHE=DIR` names a directory for base images
     ");
@@ -381,6 +383,7 @@ fn code_3_an_overlay_and_a_rule_write_one_path() {
     insta::assert_snapshot!(build(&project, &["--base", "base.img"], &[]), @r"
     exit code 3
     --- stderr
+    wrote `pimg.lock`: keep it in git, and the same packages are built again
     error: cannot build host `tiny`
       caused by: two parts of the plan want the same path in 1 place
 

@@ -13,11 +13,14 @@ mod support;
 #[path = "../support/tiny_base.rs"]
 mod tiny_base;
 
+mod diff;
 mod exit_codes;
 mod file_systems;
 mod fuzz;
 mod lived_in;
 mod same_bytes;
+mod secrets;
+mod seeding;
 mod trees;
 mod verify;
 
@@ -33,7 +36,7 @@ fn have_tools() -> bool {
 
 /// A project with one small node beside the repository's three.
 fn project() -> Project {
-    let project = Project::new();
+    let project = Project::without_packages();
     let node = "hostname = \"tiny\"\noverlays = [\"raspios\"]\n\n[image]\nfree = \"16MiB\"\n\n[user]\nname = \"op\"\n\n\
                 [locale]\ndefault = \"en_AU.UTF-8\"\ntimezone = \"Australia/Sydney\"\n\n\
                 [network]\naddress = \"10.0.0.2/24\"\ngateway = \"10.0.0.1\"\ndns = [\"10.0.0.1\"]\n\n\

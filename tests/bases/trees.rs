@@ -117,6 +117,6 @@ fn all_hosts_of_the_cluster_build_on_a_base_of_another_kind() {
     ]);
     let printed = String::from_utf8(output.stdout).expect("UTF-8");
     let images: Vec<_> = printed.lines().collect();
-    assert_eq!(images.len(), 4, "{printed}");
+    assert_eq!(images.len(), 5, "{printed}");
     images.iter().for_each(|image| crate::judges::expect_no_complaint(&project.join(image)));
 }

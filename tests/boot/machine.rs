@@ -6,14 +6,26 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-/// Units that cost a minute of emulation and that nothing here asks about.
-const MASKED: [&str; 5] = [
-    "man-db.timer",
-    "apt-daily.timer",
-    "apt-daily-upgrade.timer",
-    "e2scrub_reap.service",
-    "ldconfig.service",
-];
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use pimg::machine::harness::MASKED;
+
+/// Where the guest's network card leads; without one it has none.
+pub(crate) struct Network<'a> {
+    pub(crate) address: &'a str,
+    pub(crate) gateway: &'a str,
+    /// Port of the host's loopback that leads to port 22 of the guest.
+    pub(crate) ssh_port: u16,
+}
+
+/// What becomes of the guest's writes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Writes {
+    /// They are gone with the machine.
+    Forgotten,
+    /// They go to the image, as on a card: a machine that is dropped is one whose plug was pulled.
+    Kept,
+}
 
 /// Runs the probe: the only thing the guest gets beside the image, by its kernel command line.
 const PROBE_UNIT: &str = "[Unit]
@@ -43,17 +55,18 @@ pub(crate) struct BootFiles {
 }
 
 impl Machine {
-    /// Starts the guest; `ssh_port` of the host's loopback leads to port 22 of `address`.
+    /// Starts the guest.
     pub(crate) fn start(
         image: &Path,
+        writes: Writes,
         files: &BootFiles,
-        address: &str,
-        gateway: &str,
-        ssh_port: u16,
+        network: Option<Network<'_>>,
     ) -> Self {
-        let network = format!(
-            "user,id=n0,net={gateway}/24,host={gateway},hostfwd=tcp:127.0.0.1:{ssh_port}-{address}:22"
-        );
+        let disk = match writes {
+            Writes::Forgotten => "snapshot=on,cache=unsafe",
+            // what the guest wrote is in the host's page cache at once, whatever happens to QEMU
+            Writes::Kept => "cache=unsafe",
+        };
         let mut command = Command::new("qemu-system-aarch64");
         command
             .args(["-M", "virt,gic-version=3", "-cpu", "cortex-a72", "-smp", "2", "-m", "2048"])
@@ -64,11 +77,18 @@ impl Machine {
             .arg("-initrd")
             .arg(&files.initramfs)
             .args(["-append", &kernel_command_line(&files.cmdline)])
-            .args(["-drive", &drive("disk", image, "snapshot=on,cache=unsafe")])
+            .args(["-drive", &drive("disk", image, disk)])
             .args(["-device", "virtio-blk-pci,drive=disk"])
             .args(["-drive", &drive("probe", &files.probe, "readonly=on")])
-            .args(["-device", "virtio-blk-pci,drive=probe,serial=probe"])
-            .args(["-netdev", &network, "-device", "virtio-net-pci,netdev=n0"]);
+            .args(["-device", "virtio-blk-pci,drive=probe,serial=probe"]);
+        match network {
+            Some(Network { address, gateway, ssh_port }) => {
+                let forward = format!("hostfwd=tcp:127.0.0.1:{ssh_port}-{address}:22");
+                let network = format!("user,id=n0,net={gateway}/24,host={gateway},{forward}");
+                command.args(["-netdev", &network, "-device", "virtio-net-pci,netdev=n0"])
+            }
+            None => command.args(["-nic", "none"]),
+        };
         let mut qemu = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("starting QEMU");
         let serial = qemu.stdout.take().expect("the serial console is a pipe");
         let (to_test, lines) = channel();
@@ -101,6 +121,12 @@ impl Machine {
         }
     }
 
+    /// Waits until the guest has switched itself off.
+    pub(crate) fn wait_until_off(mut self) {
+        self.wait_for("Power down");
+        self.qemu.wait().expect("waiting for QEMU");
+    }
+
     /// Seconds since power on.
     pub(crate) fn uptime(&self) -> u64 {
         self.started.elapsed().as_secs()
@@ -128,7 +154,7 @@ fn drive(id: &str, file: &Path, more: &str) -> String {
 
 /// The image's own command line, with this machine's console, the probe and what would only cost time.
 fn kernel_command_line(cmdline: &str) -> String {
-    let unit = base64(PROBE_UNIT.as_bytes());
+    let unit = STANDARD.encode(PROBE_UNIT);
     let masks: Vec<_> = MASKED.iter().map(|unit| format!("systemd.mask={unit}")).collect();
     let line = format!(
         "{} console=ttyAMA0 quiet mitigations=off systemd.journald.forward_to_console=0 \
@@ -139,19 +165,4 @@ fn kernel_command_line(cmdline: &str) -> String {
     );
     assert!(line.len() < 2048, "arm64 cuts a command line at COMMAND_LINE_SIZE = 2048 bytes");
     line
-}
-
-/// Base64 with padding (RFC 4648, section 4).
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for group in bytes.chunks(3) {
-        let bits =
-            group.iter().fold(0u32, |bits, &byte| bits << 8 | u32::from(byte)) << (8 * (3 - group.len()));
-        for digit in 0..4 {
-            let six = (bits >> (18 - 6 * digit)) as usize & 63;
-            text.push(if digit <= group.len() { char::from(DIGITS[six]) } else { '=' });
-        }
-    }
-    text
 }

@@ -6,12 +6,14 @@
 mod support;
 
 mod machine;
+mod packages;
+mod tested;
 
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
-use machine::{BootFiles, Machine};
+use machine::{BootFiles, Machine, Network, Writes};
 use serde_json::Value;
 use support::Project;
 
@@ -30,15 +32,16 @@ fn a_built_image_boots_as_its_profile_says() {
 }
 
 fn boots_as_its_profile_says(profile: &str, base: &Path) {
-    let project = Project::new();
+    let project = Project::without_packages();
     let key = login_key(&project);
     let image = project.build_raw(profile, base);
     let told = json(&project.pimg_ok(&["--json", "inspect", image.to_str().expect("UTF-8")]).stdout);
     let identity = &told["result"]["image"];
     let address = identity["identity"]["address"].as_str().expect("an address").to_owned();
-    let files = boot_files(&project, &image);
+    let files = boot_files(&project, &image, include_bytes!("probe.py"));
     let port = free_port();
-    let mut machine = Machine::start(&image, &files, &address, "10.10.80.1", port);
+    let network = Network { address: &address, gateway: "10.10.80.1", ssh_port: port };
+    let mut machine = Machine::start(&image, Writes::Forgotten, &files, Some(network));
     let report = json(machine.wait_for("PIMG-PROBE-READY ").as_bytes());
     expect_ssh(&project, &key, port, identity);
     let up = machine.uptime();
@@ -106,7 +109,7 @@ fn login_key(project: &Project) -> PathBuf {
     key
 }
 
-fn boot_files(project: &Project, image: &Path) -> BootFiles {
+fn boot_files(project: &Project, image: &Path, probe: &[u8]) -> BootFiles {
     let image = image.to_str().expect("UTF-8");
     let read = |path: &str| project.pimg_ok(&["inspect", image, path, "--partition", "boot"]).stdout;
     let save = |name: &str, bytes: &[u8]| {
@@ -114,7 +117,7 @@ fn boot_files(project: &Project, image: &Path) -> BootFiles {
         fs::write(&path, bytes).expect("writing a boot file");
         path
     };
-    let mut probe = include_bytes!("probe.py").to_vec();
+    let mut probe = probe.to_vec();
     // a disk has whole sectors
     probe.resize(probe.len().next_multiple_of(512), b'\n');
     BootFiles {

@@ -58,14 +58,28 @@ fn clean_wants_to_know_what() {
 }
 
 #[test]
+fn packages_of_an_image_and_a_file_of_it_are_two_questions() {
+    let arguments = ["inspect", "x.img", "/etc/hosts", "--packages"];
+    insta::assert_snapshot!(Project::new().snapshot(&arguments), @r#"
+    exit code 2
+    --- stderr
+    error: the argument '[PATH]' cannot be used with '--packages'
+
+    Usage: pimg inspect <IMAGE> <PATH>
+
+    For more information, try '--help'.
+    "#);
+}
+
+#[test]
 fn a_manual_of_no_command() {
-    insta::assert_snapshot!(Project::new().snapshot(&["man", "bild"]), @r"
+    insta::assert_snapshot!(Project::new().snapshot(&["man", "bild"]), @r#"
     exit code 2
     --- stderr
     error: there is no command `bild`
 
-    hint: the commands are build, check, plan, inspect, verify, clean, completions, man
-    ");
+    hint: the commands are build, check, lock, fetch, plan, inspect, diff, verify, secrets, seed, status, test, clean, completions, man
+    "#);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::Project;
 
 #[test]
 fn the_program_lists_its_commands() {
-    insta::assert_snapshot!(Project::new().snapshot(&["-h"]), @r"
+    insta::assert_snapshot!(Project::new().snapshot(&["-h"]), @r#"
     exit code 0
     --- stdout
     Make finished, flashable Raspberry Pi images, one per node
@@ -14,9 +14,16 @@ fn the_program_lists_its_commands() {
     Commands:
       build        Build images into out/
       check        Check profiles, overlays and templates, without network
+      lock         Resolve and pin the base image, every package and every download in pimg.lock
+      fetch        Download all that pimg.lock names into the cache
       plan         Show every change that a build would make, and where it comes from
-      inspect      Show partitions and identity of an image, or a file in it
+      inspect      Show partitions, identity or packages of an image, or a file in it
+      diff         Show in what two images differ: identity, units, packages, files
       verify       Check the file systems, packaged files and manifest of an image
+      secrets      Keep the project's secrets, encrypted, in secrets.age
+      seed         Put a host's secrets on a card or image of `pimg build --release`
+      status       Show how far the first boot of nodes is
+      test         Boot images in QEMU until their nodes are finished, with faults on request
       clean        Remove cached base images or built images
       completions  Print the completion script of a shell
       man          Print the manual page of pimg or of one command
@@ -38,7 +45,7 @@ fn the_program_lists_its_commands() {
 
     Example:
       pimg build --profile k8sctl-pi5l
-    ");
+    "#);
 }
 
 #[test]
@@ -51,7 +58,7 @@ fn without_a_command_it_is_a_usage_error_that_lists_them() {
 
 #[test]
 fn build_groups_its_options() {
-    insta::assert_snapshot!(Project::new().snapshot(&["build", "-h"]), @r"
+    insta::assert_snapshot!(Project::new().snapshot(&["build", "-h"]), @r#"
     exit code 0
     --- stdout
     Build images into out/
@@ -67,11 +74,23 @@ fn build_groups_its_options() {
 
     Base image:
           --base <FILE|URL>  Use this base image instead of the profile's
-          --locked           Fail unless the base is the one that pimg.lock names
-          --offline          Use what is in the cache and never the network
+
+    Where packages come from:
+          --locked                         Fail unless pimg.lock is there and fits: base, packages and
+                                           downloads
+          --vault <DIR>                    Take what the lock names from DIR, which `pimg fetch --vault`
+                                           made
+          --offline                        Use what is in the cache and never the network
+          --mirror <NAME=URL>              Take the source or download NAME from URL; its key or digest
+                                           stays the pinned one
+          --keyring <NAME=FILE>            Trust the keyring FILE for the source NAME, in place of its
+                                           own key
+          --accept-key <NAME=FINGERPRINT>  Accept the key of the source NAME, seen for the first time
 
     Output:
       -o, --out <DIR>        Write images below DIR [default: out in the project]
+          --release          Leave every secret out, for images that others can get; `pimg seed` brings
+                             them to each card
       -f, --format <FORMAT>  Choose how images are written [default: zst] [possible values: zst, xz,
                              raw]
 
@@ -91,13 +110,27 @@ fn build_groups_its_options() {
 
     Example:
       pimg build --profile k8sctl-pi5l --format xz
-    ");
+    "#);
 }
 
 #[test]
 fn every_command_has_help_of_its_own() {
     let project = Project::new();
-    for command in ["build", "check", "plan", "inspect", "verify", "clean", "completions", "man"] {
+    for command in [
+        "build",
+        "check",
+        "plan",
+        "inspect",
+        "diff",
+        "verify",
+        "secrets",
+        "seed",
+        "status",
+        "test",
+        "clean",
+        "completions",
+        "man",
+    ] {
         for flag in ["-h", "--help"] {
             let output = project.run(&[command, flag]);
             let text = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -5,6 +5,7 @@ mod clean;
 mod errors;
 mod help;
 mod project;
+mod status;
 
 use std::fmt::Write;
 use std::fs;

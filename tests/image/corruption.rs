@@ -42,7 +42,7 @@ fn one_block_of_garbage_in_a_packaged_file_is_named_with_its_package() {
     if !have("debugfs") {
         return;
     }
-    let project = Project::new();
+    let project = Project::without_packages();
     let image = private_copy(&project, &base);
     let (_, root) = partitions(&image);
     let device = format!("{}?offset={}", image.display(), root.start);
@@ -57,7 +57,7 @@ fn one_block_of_garbage_in_a_packaged_file_is_named_with_its_package() {
 #[test]
 fn a_flipped_bit_in_the_file_systems_structures_is_corrupt() {
     let Some(base) = support::base_image("pios") else { return };
-    let project = Project::new();
+    let project = Project::without_packages();
     let image = private_copy(&project, &base);
     let (_, root) = partitions(&image);
     // byte 0x100 of group descriptor block 1: a checksum covers it
@@ -77,7 +77,7 @@ fn an_unknown_feature_and_a_dirty_journal_are_unsupported_and_not_called_corrupt
     if !have("debugfs") {
         return;
     }
-    let project = Project::new();
+    let project = Project::without_packages();
     for (feature, word) in [("needs_recovery", "journal"), ("FEATURE_I31", "incompat 0x80000000")] {
         let image = private_copy(&project, &base);
         let (_, root) = partitions(&image);
@@ -92,7 +92,7 @@ fn an_unknown_feature_and_a_dirty_journal_are_unsupported_and_not_called_corrupt
 #[test]
 fn a_truncated_base_is_refused_wherever_it_ends() {
     let Some(base) = support::base_image("pios") else { return };
-    let project = Project::new();
+    let project = Project::without_packages();
     let whole = fs::metadata(&base).expect("the base").len();
     for keep in [0, 1, 511, 4096, whole / 2, whole - 1] {
         let cut = project.join("cut.img.xz");

@@ -19,7 +19,7 @@ fn an_ordinary_user_builds_without_mount_loop_device_or_subprocess() {
     if !have("strace") || !have("setpriv") {
         return;
     }
-    let project = Project::new();
+    let project = Project::without_packages();
     let trace = project.join("trace");
     // the cache of another user may be closed to nobody
     let own_base = project.join("base.img.xz");
@@ -60,7 +60,7 @@ fn as_nobody(project: &Project) -> Command {
 #[test]
 fn an_interrupt_leaves_out_and_the_cache_as_they_were() {
     let Some(base) = support::base_image("pios") else { return };
-    let project = Project::new();
+    let project = Project::without_packages();
     let earlier = project.build_raw("k8sctl-pi5l", &base);
     let before = listing(&project.join("out"));
     let digest = crate::mount::sha256_of(&earlier);

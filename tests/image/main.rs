@@ -12,3 +12,4 @@ mod corruption;
 mod isolation;
 mod judges;
 mod result;
+mod sbom;

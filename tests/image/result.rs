@@ -22,7 +22,7 @@ fn every_host_on_every_kind_of_base_pleases_the_judges_and_the_kernel() {
     }
     for variant in ["pios", "default"] {
         let Some(base) = support::base_image(variant) else { return };
-        let project = Project::new();
+        let project = Project::without_packages();
         let raw_base = project.decoded_base(&base);
         for host in HOSTS {
             let image = project.build_raw(host, &base);
@@ -36,7 +36,7 @@ fn every_host_on_every_kind_of_base_pleases_the_judges_and_the_kernel() {
 #[test]
 fn the_same_inputs_give_the_same_bytes() {
     let Some(base) = support::base_image("pios") else { return };
-    let (first, second) = (Project::new(), Project::new());
+    let (first, second) = (Project::without_packages(), Project::without_packages());
     let built = |project: &Project| {
         let base = base.to_str().expect("UTF-8");
         let arguments = ["build", "--profile", "k8sctl-pi5l", "--base", base, "--ssh-key", "test.pub"];
@@ -70,7 +70,7 @@ fn stock_decoders_read_what_a_build_publishes_in_little_memory() {
     }
     let Some(base) = support::base_image("pios") else { return };
     for (format, decoder) in [("zst", "zstd"), ("xz", "xz")] {
-        let project = Project::new();
+        let project = Project::without_packages();
         let base = base.to_str().expect("UTF-8");
         let arguments = ["build", "--profile", "k8sctl-pi5l", "--base", base, "--format", format];
         let mut command = project.pimg(&[&arguments[..], &["--ssh-key", "test.pub"]].concat());

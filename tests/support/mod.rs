@@ -46,6 +46,16 @@ pub(crate) fn base_image(variant: &str) -> Option<PathBuf> {
     found
 }
 
+/// What a script has made for the tests, as `scripts/test` says in `PIMG_TEST_<NAME>`.
+pub(crate) fn made_for_tests(name: &str, script: &str) -> Option<PathBuf> {
+    let variable = format!("PIMG_TEST_{name}");
+    let found = std::env::var_os(&variable).map(PathBuf::from).filter(|path| path.exists());
+    if found.is_none() {
+        skip(&format!("{variable} names nothing: `{script}` makes it"));
+    }
+    found
+}
+
 /// A project directory of its own: the repository's profiles and overlays, an own seed, cache and output.
 pub(crate) struct Project {
     dir: TempDir,
@@ -61,6 +71,21 @@ impl Project {
         }
         let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f test\n";
         fs::write(project.path().join("test.pub"), key).expect("writing a test key");
+        project
+    }
+
+    /// The same without packages and downloads, for tests about images: what is installed later is no part of them, and
+    /// the network stays out of it.
+    pub(crate) fn without_packages() -> Self {
+        let project = Self::new();
+        let overlays = fs::read_dir(project.join("overlays")).expect("a directory");
+        let manifests = overlays.map(|entry| entry.expect("an entry").path().join("overlay.toml"));
+        let files = manifests.chain([project.join("profiles/k8sctl.toml")]);
+        // an overlay of files alone has no manifest
+        for file in files.filter(|file| file.exists()) {
+            let text = fs::read_to_string(&file).expect("a file of the repository");
+            fs::write(file, without_tables(&text, &["packages", "download"])).expect("writing a file");
+        }
         project
     }
 
@@ -125,6 +150,19 @@ impl Project {
         }
         decoded
     }
+}
+
+/// A TOML text without these tables, those below them, and arrays of them.
+fn without_tables(text: &str, names: &[&str]) -> String {
+    let mut left_out = false;
+    let kept = text.split_inclusive('\n').filter(|line| {
+        if line.starts_with('[') {
+            let header = line.trim_start_matches('[').split([']', '.']).next().unwrap_or_default();
+            left_out = names.contains(&header);
+        }
+        !left_out
+    });
+    kept.collect()
 }
 
 /// One cache for all tests of a run: the base is decoded once.

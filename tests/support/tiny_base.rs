@@ -1,6 +1,7 @@
 //! Bases in the shape of Raspberry Pi OS, made in a second: a few files, every structure that a build looks at.
 //!
 //! No root is needed. Files belong to whoever runs the tests; builds ask for no owner of the base's files.
+#![allow(dead_code, reason = "every test program uses a part of it")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -72,6 +73,15 @@ impl TinyBase {
     pub(crate) fn with(mut self, path: &str, text: &str) -> Self {
         self.root.insert(path.to_owned(), Node::File(text.into(), 0o644));
         self
+    }
+
+    /// The archive that the base takes packages from, and the certificates that sign for it.
+    pub(crate) fn archive(mut self, uri: &str, keyring: &[u8]) -> Self {
+        let path = "usr/share/keyrings/debian-archive-keyring.pgp";
+        self.root.insert(path.to_owned(), Node::File(keyring.into(), 0o644));
+        let source =
+            format!("Types: deb\nURIs: {uri}\nSuites: trixie\nComponents: main\nSigned-By: /{path}\n");
+        self.with("etc/apt/sources.list.d/debian.sources", &source)
     }
 
     /// A symbolic link on the root file system.

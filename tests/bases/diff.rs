@@ -1,0 +1,259 @@
+//! `pimg diff` and `pimg inspect --packages` on images that differ in known ways.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use serde_json::Value;
+
+use crate::support::Project;
+use crate::tiny_base::{Node, TinyBase};
+use crate::{build, built_image, have_tools, project};
+
+const STATUS: &str = "\
+Package: hello
+Status: install ok installed
+Architecture: arm64
+Installed-Size: 40
+Version: 2.10-3
+
+Package: libc6
+Status: install ok installed
+Architecture: armhf
+Source: glibc (2.41)
+Version: 2.41-12
+
+Package: vim
+Status: hold ok installed
+Architecture: arm64
+Version: 2:9.1-1
+
+Package: gone
+Status: deinstall ok config-files
+Architecture: all
+Version: 1
+
+Package: nano
+Status: install ok installed
+Architecture: arm64
+Version: 8.4-1
+
+Package: half
+Status: install reinstreq half-installed
+Architecture: arm64
+Version: 3
+
+Package: forgotten
+Status: unknown ok not-installed
+Architecture: arm64
+";
+
+const EMBEDDED: &str = "\
+Package: zsh
+Version: 5.9-8
+Architecture: arm64
+Filename: pool/zsh.deb
+
+Package: hello
+Version: 2.12-1
+Architecture: arm64
+Filename: pool/hello.deb
+";
+
+/// A base with some packages.
+fn first() -> TinyBase {
+    TinyBase::new()
+        .with("var/lib/dpkg/status", STATUS)
+        .with("etc/motd", "one\n")
+        .with("etc/issue", "same length 1\n")
+        .with("srv/old/file", "x")
+        .with("srv/swap", "a file")
+        .with_link("srv/link", "here")
+}
+
+/// The same base, changed in every way that is told apart.
+fn second() -> TinyBase {
+    let mut base = first()
+        .with(
+            "var/lib/dpkg/status",
+            &STATUS.replace("Status: hold", "Status: install").replace("8.4-1", "8.5-1"),
+        )
+        .with("var/lib/pimg/repo/Packages", EMBEDDED)
+        .with("var/lib/pimg/packages/remove", "libc6:armhf\nnano\n")
+        .with("etc/motd", "three\n")
+        .with("etc/issue", "same length 2\n")
+        .with("etc/hostname", "node-a\n")
+        .with("srv/new/file", "y")
+        .with("srv/swap/file", "z")
+        .with_link("srv/link", "there")
+        .with_link(
+            "etc/systemd/system/multi-user.target.wants/ssh.service",
+            "/usr/lib/systemd/system/ssh.service",
+        )
+        .with_link("etc/systemd/system/sshd.service", "/usr/lib/systemd/system/ssh.service")
+        .with_link("etc/systemd/system/fstrim.timer", "/dev/null")
+        .without("etc/systemd/system/local-fs.target.wants")
+        .without("srv/old");
+    base.root.remove("srv/swap");
+    base.root.insert("etc/key".into(), Node::File(b"hunter2".to_vec(), 0o600));
+    base.root.insert("etc/shadow".into(), Node::File(b"root:hunter2\n".to_vec(), 0o640));
+    base.root.insert(
+        "etc/hosts".into(),
+        Node::File(b"127.0.0.1 localhost\n127.0.1.1 raspberrypi\n".to_vec(), 0o600),
+    );
+    base.boot.insert("config.txt".into(), b"arm_64bit=1\n".to_vec());
+    base.boot.insert("new.txt".into(), b"x".to_vec());
+    base
+}
+
+/// Exit code, stdout and stderr, without who made the files.
+fn run(project: &Project, arguments: &[&str]) -> String {
+    let output =
+        project.pimg(arguments).env("PIMG_CACHE", project.join("cache")).output().expect("running pimg");
+    let owner = fs::metadata(project.path()).map(|found| format!("{}:{}", found.uid(), found.gid()));
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let text = format!("{out}--- exit code {}\n{err}", output.status.code().expect("no signal"));
+    // directories are made with the umask of whoever runs the tests
+    text.replace(&owner.expect("an owner"), "ME").replace("directory 0775", "directory 0755")
+}
+
+#[test]
+fn two_images_and_everything_that_differs() {
+    if !have_tools() {
+        return;
+    }
+    let project = project();
+    first().make(project.path(), "a.img");
+    second().make(project.path(), "b.img");
+    let told = run(&project, &["diff", "a.img", "b.img", "--progress", "none"]);
+    insta::assert_snapshot!(told, @r"
+    CHANGE   IDENTITY  FROM         TO
+    changed  hostname  raspberrypi  node-a
+
+    CHANGE    UNIT                FROM                       TO
+    masked    fstrim.timer        wanted by timers.target    masked, wanted by timers.target
+    disabled  rpi-resize.service  wanted by local-fs.target  -
+    enabled   ssh.service         -                          also called sshd.service, wanted by multi-user.target
+
+    CHANGE   PACKAGE      FROM            TO
+    changed  hello:arm64  2.10-3          2.10-3, 2.12-1 (on first boot)
+    changed  libc6:armhf  2.41-12         2.41-12 (until first boot)
+    changed  nano:arm64   8.4-1           8.5-1 (until first boot)
+    changed  vim:arm64    2:9.1-1 (held)  2:9.1-1
+    added    zsh:arm64    -               5.9-8 (on first boot)
+
+    CHANGE   PARTITION  FILE                                                          HOW
+    changed  boot       /config.txt                                                   content, 63 -> 12 bytes
+    added    boot       /new.txt                                                      file 1 B
+    changed  root       /etc/hostname                                                 content, 12 -> 7 bytes
+    changed  root       /etc/hosts                                                    mode 0644 -> 0600 (secret)
+    changed  root       /etc/issue                                                    content
+    added    root       /etc/key                                                      file 0600 ME (secret)
+    changed  root       /etc/motd                                                     content, 4 -> 6 bytes
+    changed  root       /etc/shadow                                                   content (secret)
+    added    root       /etc/systemd/system/fstrim.timer                              link 0777 ME -> /dev/null
+    removed  root       /etc/systemd/system/local-fs.target.wants                     directory 0755 ME
+    removed  root       /etc/systemd/system/local-fs.target.wants/rpi-resize.service  link 0777 ME -> /usr/lib/systemd/system/rpi-resize.service
+    added    root       /etc/systemd/system/multi-user.target.wants/ssh.service       link 0777 ME -> /usr/lib/systemd/system/ssh.service
+    added    root       /etc/systemd/system/sshd.service                              link 0777 ME -> /usr/lib/systemd/system/ssh.service
+    changed  root       /srv/link                                                     target here -> there
+    added    root       /srv/new                                                      directory 0755 ME
+    added    root       /srv/new/file                                                 file 0644 ME 1 B
+    removed  root       /srv/old                                                      directory 0755 ME
+    removed  root       /srv/old/file                                                 file 0644 ME 1 B
+    changed  root       /srv/swap                                                     file -> directory
+    added    root       /srv/swap/file                                                file 0644 ME 1 B
+    changed  root       /var/lib/dpkg/status                                          content, 596 -> 599 bytes
+    added    root       /var/lib/pimg                                                 directory 0755 ME
+    added    root       /var/lib/pimg/packages                                        directory 0755 ME
+    added    root       /var/lib/pimg/packages/remove                                 file 0644 ME 17 B
+    added    root       /var/lib/pimg/repo                                            directory 0755 ME
+    added    root       /var/lib/pimg/repo/Packages                                   file 0644 ME 148 B
+    --- exit code 0
+    1 fact, 3 units, 5 packages, 26 files differ
+    ");
+    let told = run(&project, &["diff", "a.img", "b.img", "--json", "--progress", "none"]);
+    assert!(!told.contains("hunter2"), "{told}");
+    let json: Value = serde_json::from_str(told.split("--- exit").next().expect("stdout")).expect("JSON");
+    let files = json["result"]["files"].as_array().expect("files");
+    let key = files.iter().find(|file| file["path"] == "/etc/key").expect("the key");
+    assert_eq!((&key["secret"], &key["b"]["size"]), (&Value::Bool(true), &Value::Null));
+    assert_eq!(json["result"]["packages"][0]["b"]["on_first_boot"], "2.12-1");
+}
+
+#[test]
+fn the_same_image_twice() {
+    if !have_tools() {
+        return;
+    }
+    let project = project();
+    first().make(project.path(), "a.img");
+    let told = run(&project, &["diff", "a.img", "a.img", "--progress", "none"]);
+    assert_eq!(told, "--- exit code 0\nthe images hold the same\n");
+}
+
+#[test]
+fn an_image_and_its_base() {
+    if !have_tools() {
+        return;
+    }
+    let project = project();
+    let base = TinyBase::new().make(project.path(), "base.img");
+    let image = built_image(&project, &build(&project, &base));
+    let told = run(&project, &["diff", "base.img", image.to_str().expect("UTF-8"), "--progress", "none"]);
+    let lines: Vec<String> =
+        told.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    for expected in [
+        "changed hostname raspberrypi tiny",
+        "changed root /etc/hostname content, 12 -> 5 bytes",
+        "masked fstrim.timer wanted by timers.target masked",
+        "--- exit code 0",
+    ] {
+        assert!(lines.iter().any(|line| line == expected), "{expected}: {told}");
+    }
+    let shadow = lines.iter().find(|line| line.starts_with("changed root /etc/shadow ")).expect("a password");
+    assert!(shadow.ends_with("content (secret)"), "{shadow}");
+}
+
+#[test]
+fn packages_as_they_stand() {
+    if !have_tools() {
+        return;
+    }
+    let project = project();
+    second().make(project.path(), "b.img");
+    insta::assert_snapshot!(run(&project, &["inspect", "b.img", "--packages"]), @r"
+    NAME   VERSION  ARCHITECTURE  STATE
+    gone   1        all           only configuration left
+    half   3        arm64         broken: install reinstreq half-installed
+    hello  2.10-3   arm64         installed
+    hello  2.12-1   arm64         on first boot
+    libc6  2.41-12  armhf         until first boot
+    nano   8.5-1    arm64         until first boot
+    vim    2:9.1-1  arm64         installed
+    zsh    5.9-8    arm64         on first boot
+    --- exit code 0
+    8 packages: 1 broken, 2 installed, 2 on first boot, 1 only configuration left, 2 until first boot
+    ");
+    let told = run(&project, &["inspect", "b.img", "--packages", "--json"]);
+    let json: Value = serde_json::from_str(told.split("--- exit").next().expect("stdout")).expect("JSON");
+    let packages = json["result"]["packages"]["packages"].as_array().expect("packages");
+    assert_eq!(packages.len(), 8);
+    let libc = packages.iter().find(|package| package["name"] == "libc6").expect("libc6");
+    assert_eq!((&libc["source"], &libc["state"]), (&"glibc".into(), &"until first boot".into()));
+}
+
+#[test]
+fn a_damaged_list_of_packages() {
+    if !have_tools() {
+        return;
+    }
+    let project = project();
+    first()
+        .with("var/lib/dpkg/status", "Package: x\n nonsense\n\nVersion: 1\n")
+        .make(project.path(), "a.img");
+    insta::assert_snapshot!(run(&project, &["inspect", "a.img", "--packages"]), @r"
+    --- exit code 7
+    error: `/var/lib/dpkg/status` of the image is damaged
+      caused by: line 1: the stanza has no field `Status`
+    ");
+}

@@ -1,0 +1,60 @@
+//! The steps that overlays bring, run for real without a boot: on a card that is a file, in a root that is a chroot.
+//!
+//! Each scenario is a script beside this file; it runs as root in a mount namespace that ends with it.
+#![expect(clippy::disallowed_methods, reason = "scenarios are scripts")]
+
+use std::process::Command;
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use support::{Project, base_image, have, repository, run, skip};
+
+/// Runs a scenario and demands that it ends well.
+fn scenario(name: &str, arguments: &[&str], base: Option<&std::path::Path>) {
+    if run("id", &["-u"]).trim() != "0" {
+        return skip("steps run as root");
+    }
+    let work = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary directory");
+    let script = repository().join("tests/steps").join(name);
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "bash"]).arg(script).args(arguments);
+    command.env("REPOSITORY", repository()).env("WORK", work.path()).env("BASE", base.unwrap_or(work.path()));
+    let output = command.output().expect("running a scenario");
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{name} {arguments:?}:\n{out}{err}");
+}
+
+/// Whether the programs are here that make a card of a file.
+fn have_card_tools() -> bool {
+    ["losetup", "partx", "sfdisk", "mke2fs", "debugfs", "e2fsck", "unshare"].iter().all(|tool| have(tool))
+}
+
+#[test]
+fn a_card_that_gives_back_other_data_is_mended_or_named() {
+    if have_card_tools() {
+        scenario("selfcheck", &[], None);
+    }
+}
+
+#[test]
+fn the_root_partition_grows_to_the_end_of_the_card() {
+    if have_card_tools() {
+        scenario("grow-root", &["dos"], None);
+        scenario("grow-root", &["gpt"], None);
+    }
+}
+
+#[test]
+fn network_cards_are_told_apart() {
+    scenario("nics", &[], None);
+}
+
+#[test]
+fn steps_do_their_work_in_the_base() {
+    let Some(base) = base_image("pios") else { return };
+    if have("sfdisk") && have("qemu-aarch64-static") {
+        let project = Project::new();
+        scenario("base", &[], Some(&project.decoded_base(&base)));
+    }
+}
