@@ -68,6 +68,8 @@ fn expect_report(report: &Value, identity: &Value, profile: &str, address: &str)
         report["mounts"]["/"] == "ext4" && report["mounts"]["/boot/firmware"] == "vfat",
         "both are mounted",
     );
+    let options = report["root_options"].as_array().expect("mount options");
+    expect(options.iter().any(|option| option == "nodelalloc"), "a power cut leaves no empty files");
     expect(report["root_free"].as_u64() >= Some(3 << 30), "the root file system has been grown");
     expect(report["sshd"] == "active", "sshd runs");
     let settings = report["sshd_settings"].to_string();

@@ -37,6 +37,7 @@ report = {
     "users": sorted(u.pw_name for u in pwd.getpwall() if 1000 <= u.pw_uid < 60000),
     "root_password": run("passwd", "-S", "root").split()[1],
     "mounts": {m["target"]: m["fstype"] for m in json.loads(run("findmnt", "-J", "-l", "--real"))["filesystems"]},
+    "root_options": run("findmnt", "-no", "OPTIONS", "/").split(","),
     "root_bytes": root.f_blocks * root.f_frsize,
     "root_free": root.f_bavail * root.f_frsize,
     "sshd": run("systemctl", "is-active", "ssh.service"),

@@ -46,6 +46,14 @@ fn the_root_partition_grows_to_the_end_of_the_card() {
 }
 
 #[test]
+fn packages_are_in_place_wherever_dpkg_was_cut() {
+    let tools = ["strace", "apt-get", "dpkg-deb", "dpkg-scanpackages", "apt-ftparchive", "unshare"];
+    if tools.iter().all(|tool| have(tool)) {
+        scenario("packages", &[], None);
+    }
+}
+
+#[test]
 fn network_cards_are_told_apart() {
     scenario("nics", &[], None);
 }

@@ -12,6 +12,12 @@ const MAX_CONFIG_LINE: usize = 98;
 /// The first boot would grow the partition and draw a new disk id; both are done when the image is built.
 /// `net.ifnames=0` would undo the predictable interface names.
 const DROPPED_WORDS: [&str; 2] = ["resize", "net.ifnames=0"];
+/// Containers want the memory controller, which the firmware's device tree turns off with `cgroup_disable=memory`.
+const MEMORY_CGROUP: &str = "cgroup_enable=memory";
+/// With this ext4 takes blocks as a file is written, and its journal holds a size only once the bytes are on the card
+/// (`data=ordered`): a power cut then gives back a moment of the past. Without it files are there and empty, as scripts
+/// of packages flush nothing (ext4(5), `auto_da_alloc`). The kernel refuses to change it on a mounted file system.
+const ROOT_FLAG: &str = "nodelalloc";
 
 /// The changes of this file.
 ///
@@ -27,10 +33,8 @@ pub fn changes(inputs: &Inputs<'_>) -> Result<Vec<Change>, Error> {
     changes.boot_file("/config.txt", config_txt(&config, &lines)?, inputs.key("boot.config"))?;
 
     let cmdline = inputs.read_text(Partition::Boot, "/cmdline.txt")?;
-    // the firmware's device tree says cgroup_disable=memory, which containers cannot do with
-    let words: Vec<_> =
-        std::iter::once("cgroup_enable=memory".to_owned()).chain(host.boot.cmdline.clone()).collect();
-    let cmdline = cmdline_txt(&cmdline, &words)?;
+    let words: Vec<_> = std::iter::once(MEMORY_CGROUP.to_owned()).chain(host.boot.cmdline.clone()).collect();
+    let cmdline = with_root_flag(&cmdline_txt(&cmdline, &words)?);
     let fstab = inputs.read_text(Partition::Root, "/etc/fstab")?;
     let (cmdline, fstab) = match inputs.base_disk_id {
         Some(old) => {
@@ -115,6 +119,20 @@ pub fn cmdline_txt(cmdline: &str, words: &[String]) -> Result<String, Error> {
     Ok(format!("{}\n", all.join(" ")))
 }
 
+/// A kernel command line whose root file system is mounted with [`ROOT_FLAG`], unless it says how blocks are allocated.
+pub fn with_root_flag(cmdline: &str) -> String {
+    // of several the last is heeded, by the kernel as by the initramfs
+    let Some(at) = cmdline.rfind("rootflags=") else {
+        return format!("{} rootflags={ROOT_FLAG}\n", cmdline.trim_end());
+    };
+    let (before, flags) = cmdline.split_at(at);
+    let (flags, after) = flags.split_at(flags.find(char::is_whitespace).unwrap_or(flags.len()));
+    if flags.contains("delalloc") {
+        return cmdline.to_owned();
+    }
+    format!("{before}{flags},{ROOT_FLAG}{after}")
+}
+
 /// fstab or cmdline.txt with the partitions of the disk `old` called by those of the disk `new`.
 pub fn with_disk_id(text: &str, old: u32, new: u32) -> String {
     let from = format!("PARTUUID={old:08x}-");
@@ -124,7 +142,7 @@ pub fn with_disk_id(text: &str, old: u32, new: u32) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{changes, cmdline_txt, config_txt, with_disk_id};
+    use super::{changes, cmdline_txt, config_txt, with_disk_id, with_root_flag};
     use crate::guest::test_support::{MapBase, at, host, inputs, put};
     use crate::plan::change::Partition;
 
@@ -133,6 +151,19 @@ mod tests {
 
     fn lines(lines: &[&str]) -> Vec<String> {
         lines.iter().map(|&line| line.to_owned()).collect()
+    }
+
+    #[test]
+    fn a_power_cut_leaves_no_empty_files() {
+        for (before, after) in [
+            ("a\n", "a rootflags=nodelalloc\n"),
+            ("rootflags=commit=1 a\n", "rootflags=commit=1,nodelalloc a\n"),
+            ("rootflags=a rootflags=b\n", "rootflags=a rootflags=b,nodelalloc\n"),
+            ("rootflags=delalloc a\n", "rootflags=delalloc a\n"),
+            ("a rootflags=nodelalloc\n", "a rootflags=nodelalloc\n"),
+        ] {
+            assert_eq!(with_root_flag(before), after);
+        }
     }
 
     #[test]
@@ -192,7 +223,7 @@ mod tests {
         );
         let expected = format!(
             "console=serial0,115200 console=tty1 root=PARTUUID={id}-02 rootfstype=ext4 fsck.repair=yes rootwait \
-             cgroup_enable=memory panic=10\n"
+             cgroup_enable=memory panic=10 rootflags=nodelalloc\n"
         );
         assert_eq!(put(&changes, "/cmdline.txt").0, expected);
         assert!(put(&changes, "/etc/fstab").0.contains(&format!("PARTUUID={id}-01")));

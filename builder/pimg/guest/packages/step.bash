@@ -3,6 +3,8 @@
 set -euo pipefail
 # shellcheck source=step.sh
 . /usr/lib/pimg/step.sh
+# shellcheck source=step-dpkg.sh
+. /usr/lib/pimg/step-dpkg.sh
 
 state=$step_state/packages    # install, remove, hold, manual: one name a line; answers, keep
 repository=$step_state/repo
@@ -65,11 +67,11 @@ mark() {
 }
 
 apply() {
-  local wanted gone
+  local wanted gone list
   # a mark of its own, so that a cut while the repository is removed does not ask for the repository again
   [ ! -e "$state/verified" ] || return 0
-  step_retry 3 10 dpkg --force-confold --force-confdef --configure -a ||
-    step_say 'dpkg cannot go on alone, apt is asked'
+  debconf_after_cut
+  lines install | dpkg_after_cut "$repository/pool" || step_say 'dpkg cannot go on alone, apt is asked'
   if [ -e "$state/answers" ]; then debconf-set-selections "$state/answers"; fi
   mkdir -p "$state/lists/partial"
   # a set that only removes or holds comes without a repository
@@ -82,9 +84,7 @@ apply() {
     apt-get "${embedded[@]}" -y --no-install-recommends --allow-downgrades --allow-change-held-packages install \
       "${wanted[@]}" "${gone[@]/%/-}"
   fi
-  mark auto
-  mark manual
-  mark hold
+  for list in auto manual hold; do mark "$list"; done
 }
 
 verify() {

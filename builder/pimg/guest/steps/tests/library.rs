@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use super::super::LIBRARY;
 use crate::guest::test_support::{skip, temporary};
 
 pub(super) const HERE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/builder/pimg/guest/steps");
@@ -18,8 +19,7 @@ impl Node {
         for directory in ["lib", "firmware", "led", "state", "live", "conf"] {
             fs_err::create_dir(node.0.path().join(directory)).expect("a directory");
         }
-        for name in ["status", "status-read.sh", "status-text.sh", "step.sh", "step-needs.sh", "step-run.sh"]
-        {
+        for (name, ..) in LIBRARY {
             fs_err::copy(Path::new(HERE).join(name), node.0.path().join("lib").join(name)).expect("a script");
         }
         node.write("lib/steps.tsv", steps);

@@ -1,0 +1,32 @@
+# shellcheck shell=bash
+# What a cut leaves of dpkg and debconf that neither mends by itself. Sourced by the step that installs packages.
+
+# debconf puts a new database in place with two renames (Debconf::DbDriver::File): a cut between them leaves none, and
+# the new one, whole and on the card, beside it. Without it answers are refused, as no question is known.
+debconf_after_cut() { # [DIRECTORY]
+  local directory=${1:-/var/cache/debconf} name
+  for name in config templates passwords; do
+    if [ -e "$directory/$name.dat" ] || [ ! -e "$directory/$name.dat-new" ]; then continue; fi
+    step_say "debconf was cut while it wrote $name.dat"
+    mv "$directory/$name.dat-new" "$directory/$name.dat"
+  done
+}
+
+# dpkg_after_cut POOL: unpacks again what dpkg has marked for that, out of the packages that stdin lists as
+# `name:architecture=version`, and configures what is unpacked. dpkg says "unpacked" before it takes the mark away: a cut
+# in between leaves a package that apt wants to configure and dpkg wants to have unpacked first, for ever.
+dpkg_after_cut() {
+  local pool=$1 marked name architecture version files=() keep=(--force-confold --force-confdef)
+  marked=$(dpkg-query -W -f '${db:Status-Eflag} ${Package}\n' | sed -n 's/^reinstreq //p')
+  while IFS=: read -r name version; do
+    IFS='=' read -r architecture version <<<"$version"
+    # a file's name has no epoch
+    if grep -qxF "$name" <<<"$marked"; then files+=("$pool/${name}_${version#*:}_$architecture.deb"); fi
+  done
+  if [ ${#files[@]} -gt 0 ]; then
+    step_say "dpkg was cut while it unpacked: ${files[*]##*/}"
+    # what they have to be unpacked after was there when that began
+    dpkg --auto-deconfigure "${keep[@]}" --unpack "${files[@]}" || return
+  fi
+  dpkg "${keep[@]}" --configure -a
+}
