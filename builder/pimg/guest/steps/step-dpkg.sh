@@ -3,12 +3,12 @@
 
 # debconf puts a new database in place with two renames (Debconf::DbDriver::File): a cut between them leaves none, and
 # the new one, whole and on the card, beside it. Without it answers are refused, as no question is known.
-debconf_after_cut() { # [DIRECTORY]
-  local directory=${1:-/var/cache/debconf} name
-  for name in config templates passwords; do
-    if [ -e "$directory/$name.dat" ] || [ ! -e "$directory/$name.dat-new" ]; then continue; fi
-    step_say "debconf was cut while it wrote $name.dat"
-    mv "$directory/$name.dat-new" "$directory/$name.dat"
+debconf_after_cut() {
+  local database
+  for database in /var/cache/debconf/{config,templates,passwords}.dat; do
+    if [ -e "$database" ] || [ ! -e "$database-new" ]; then continue; fi
+    step_say "debconf was cut while it wrote $database"
+    mv "$database-new" "$database"
   done
 }
 
