@@ -9,7 +9,7 @@
 //!  7. resolve packages, or take them from the lock
 //!  8. get packages and downloads
 //!  9. plan: overlays, packages and the rules of the guest
-//! 10. lay a working image over the base and grow it
+//! 10. find or make the golden layer, and lay a working image over it
 //! 11. apply the plan
 //! 12. check the result: file systems, every change read back
 //! 13. write it out and publish it
@@ -19,6 +19,7 @@
 
 mod base;
 mod faults;
+mod golden;
 mod identity;
 mod prepare;
 mod publish;
@@ -34,6 +35,7 @@ pub use prepare::{Preparation, Prepared, PreparedHost, prepare};
 pub use render::{PlannedHost, plan_host};
 pub use secrets::HostSecrets;
 
+use golden::GoldenLayers;
 use publish::{Finished, publish};
 
 use pimg_fetch::digest::Sha256Digest;
@@ -48,6 +50,7 @@ use crate::host::staging::Staging;
 use crate::image::apply::apply;
 use crate::image::check::check;
 use crate::image::format::ImageFormat;
+use crate::image::golden::GoldenInputs;
 use crate::image::store::FileStore;
 use crate::image::working::WorkingImage;
 use crate::lock::lockfile::Lockfile;
@@ -91,7 +94,8 @@ pub fn build(plan: &BuildPlan<'_>, context: &Context<'_>) -> Result<Vec<BuiltIma
     prepared.fetch(&network)?;
     let identities = Identities::load(plan.hosts, context)?;
     let lock_sha256 = Sha256Digest::of(prepared.lock.to_text().as_bytes()).to_string();
-    let shared = Shared { plan, lock: &prepared.lock, lock_sha256, identities, staging, network };
+    let golden = GoldenLayers::open(network.cache_dir())?;
+    let shared = Shared { plan, lock: &prepared.lock, lock_sha256, identities, staging, network, golden };
     let mut built = Vec::new();
     for (host, secrets) in prepared.hosts.iter().zip(&secrets) {
         let started = env::now();
@@ -119,6 +123,7 @@ struct Shared<'a> {
     identities: Identities,
     staging: Staging,
     network: Network<'a>,
+    golden: GoldenLayers,
 }
 
 impl Shared<'_> {
@@ -128,22 +133,42 @@ impl Shared<'_> {
         secrets: Option<&HostSecrets>,
         context: &Context<'_>,
     ) -> Result<BuiltImage, Failure> {
-        let (host, base) = (prepared.host, prepared.base.as_ref());
         // 9
         let obtained = prepared.obtain(self.lock, &self.network)?;
         let planned = plan_host(prepared, &obtained, &self.identities, secrets, context)?;
         context.check_interrupt()?;
+        let base = prepared.base.as_ref();
+        let (length, golden) = (planned.image_length, planned.changes.golden());
+        let inputs = GoldenInputs::new(&base.image, base.raw_sha256, length, planned.epoch, golden);
+        match self.build_planned(prepared, &planned, &inputs, context) {
+            // a cache may lose bytes like any other file; that must not cost a build
+            Err(_) if self.golden.forget_damaged(&inputs, context)? => {
+                self.build_planned(prepared, &planned, &inputs, context)
+            }
+            built => built,
+        }
+    }
+
+    fn build_planned(
+        &self,
+        prepared: &PreparedHost<'_>,
+        planned: &PlannedHost,
+        golden: &GoldenInputs<'_>,
+        context: &Context<'_>,
+    ) -> Result<BuiltImage, Failure> {
+        let (host, base) = (prepared.host, prepared.base.as_ref());
         // 10
+        let layer = self.golden.get(golden, context)?;
         let work = self.staging.path();
         let store = FileStore::in_directory(work).map_err(work_file(work))?;
         let disk_id = seed::disk_id(&self.identities.of(host)?.seed, &host.hostname);
-        let image = WorkingImage::new(&base.image, planned.image_length, disk_id, store)?;
+        let image = WorkingImage::over(layer, &base.image, disk_id, store)?;
         // 11
-        apply(&image, &planned.changes, planned.epoch, context.reporter)?;
+        apply(&image, planned.changes.host(), planned.epoch, context.reporter)?;
         // 12
         check(&image, &planned.changes, context.reporter)?;
         // 13
-        let finished = Finished { host, base, planned: &planned, disk_id };
+        let finished = Finished { host, base, planned, disk_id };
         publish(&finished, image.device().as_ref(), self, context)
     }
 }

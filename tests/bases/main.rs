@@ -17,6 +17,7 @@ mod diff;
 mod exit_codes;
 mod file_systems;
 mod fuzz;
+mod golden;
 mod lived_in;
 mod same_bytes;
 mod secrets;

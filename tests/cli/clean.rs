@@ -43,7 +43,7 @@ fn nothing_to_remove_is_no_error() {
     insta::assert_snapshot!(Project::new().snapshot(&["clean", "--cache", "--out"]), @r"
     exit code 0
     --- stderr
-    removed 0 directories, 0 B
+    freed 0 B in 0 directories
     ");
     assert!(Project::new().run(&["clean", "--cache", "--quiet"]).stderr.is_empty());
 }

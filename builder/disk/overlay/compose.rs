@@ -3,13 +3,13 @@
 use std::io;
 use std::ops::Range;
 
-use super::store::{BLOCK_SIZE, Block};
+use super::store::BLOCK_SIZE;
 use crate::block::BlockRead;
 
 /// [`BLOCK_SIZE`] as an offset.
 pub(super) const BLOCK: u64 = BLOCK_SIZE as u64;
 
-/// Blocks behind the first that one data range may grow by, so that one call stays cheap.
+/// Runs of blocks behind the first that one data range may grow by, so that one call stays cheap.
 const MERGE_LIMIT: usize = 4096;
 
 /// What stands in for a block of the base.
@@ -21,13 +21,50 @@ pub(super) enum Replaced {
     Slot(u32),
 }
 
+impl Replaced {
+    /// What stands in for the block `count` behind this one in the same run.
+    pub(super) fn behind(self, count: u64) -> Self {
+        match self {
+            Self::Zero => Self::Zero,
+            // a run never leaves the slots that there are
+            Self::Slot(slot) => Self::Slot(slot.saturating_add(u32::try_from(count).unwrap_or(u32::MAX))),
+        }
+    }
+}
+
+/// Neighbouring blocks that are replaced alike: all by zeroes, or by slots one behind the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Run {
+    /// Number of the first block.
+    pub(super) start: u64,
+    /// How many there are; at least one.
+    pub(super) count: u64,
+    /// What stands in for the first.
+    pub(super) replaced: Replaced,
+}
+
+impl Run {
+    /// The number behind the last block.
+    pub(super) fn end(&self) -> u64 {
+        self.start.saturating_add(self.count)
+    }
+
+    /// What is left of it from block `from` on, at most `most` blocks of that.
+    pub(super) fn cut(self, from: u64, most: u64) -> Self {
+        let skipped = from.saturating_sub(self.start);
+        let count = self.count.saturating_sub(skipped).min(most);
+        Self { start: self.start + skipped, count, replaced: self.replaced.behind(skipped) }
+    }
+}
+
 /// Which blocks are replaced.
 pub(super) trait Replacements {
-    /// The first replaced block at or behind block `from`.
-    fn next(&self, from: u64) -> Option<(u64, Replaced)>;
+    /// The first replaced blocks at or behind block `from`, at most `most` of them, which is not zero. Less than
+    /// what belongs together may come at once.
+    fn next(&self, from: u64, most: u64) -> Option<Run>;
 
-    /// Reads what is kept for block `number` at `slot`.
-    fn load(&self, number: u64, slot: u32, block: &mut Block) -> io::Result<()>;
+    /// Reads what is kept in whole blocks from block `number` on, in slots from `slot` on.
+    fn load(&self, number: u64, slot: u32, blocks: &mut [u8]) -> io::Result<()>;
 }
 
 /// Reads from a base that may be shorter than what is laid over it: zeroes follow.
@@ -45,30 +82,55 @@ pub(super) fn read_through(
     mut offset: u64,
     mut buf: &mut [u8],
 ) -> io::Result<()> {
-    let mut block = [0; BLOCK_SIZE];
     while !buf.is_empty() {
-        let next = replacements.next(offset / BLOCK);
-        let starts = next.map_or(u64::MAX, |(number, _)| number.saturating_mul(BLOCK));
-        let (length, replaced) = match next {
-            Some((number, replaced)) if starts <= offset => {
-                (starts.saturating_add(BLOCK) - offset, Some((number, replaced)))
-            }
+        let wanted = (offset % BLOCK + buf.len() as u64).div_ceil(BLOCK);
+        let next = replacements.next(offset / BLOCK, wanted);
+        let starts = next.map_or(u64::MAX, |run| run.start.saturating_mul(BLOCK));
+        let (length, run) = match next {
+            Some(run) if starts <= offset => (run.end().saturating_mul(BLOCK) - offset, Some(run)),
             _ => (starts - offset, None),
         };
         let length = usize::try_from(length).unwrap_or(usize::MAX).min(buf.len());
         let (piece, rest) = buf.split_at_mut(length);
-        match replaced {
+        match run {
             None => read_base(base, offset, piece)?,
-            Some((_, Replaced::Zero)) => piece.fill(0),
-            Some((number, Replaced::Slot(slot))) => {
-                replacements.load(number, slot, &mut block)?;
-                let within = usize::try_from(offset % BLOCK).map_err(io::Error::other)?;
-                let source = block.iter().skip(within);
-                piece.iter_mut().zip(source).for_each(|(to, from)| *to = *from);
+            Some(Run { replaced: Replaced::Zero, .. }) => piece.fill(0),
+            Some(Run { start, replaced: Replaced::Slot(slot), .. }) => {
+                read_run(replacements, start, slot, offset % BLOCK, piece)?;
             }
         }
         offset += length as u64;
         buf = rest;
+    }
+    Ok(())
+}
+
+/// Fills `piece` from byte `within` of block `number` on. Whole blocks go where they are wanted without a detour.
+fn read_run(
+    replacements: &impl Replacements,
+    mut number: u64,
+    mut slot: u32,
+    within: u64,
+    mut piece: &mut [u8],
+) -> io::Result<()> {
+    let mut within = usize::try_from(within).map_err(io::Error::other)?;
+    while !piece.is_empty() {
+        let whole = if within == 0 { piece.len() / BLOCK_SIZE } else { 0 };
+        let (part, rest) = if whole > 0 {
+            let (blocks, rest) = piece.split_at_mut(whole * BLOCK_SIZE);
+            replacements.load(number, slot, blocks)?;
+            (whole, rest)
+        } else {
+            let mut block = [0; BLOCK_SIZE];
+            replacements.load(number, slot, &mut block)?;
+            let (part, rest) = piece.split_at_mut(piece.len().min(BLOCK_SIZE - within));
+            part.iter_mut().zip(block.iter().skip(within)).for_each(|(to, from)| *to = *from);
+            (1, rest)
+        };
+        number += part as u64;
+        slot = slot.saturating_add(u32::try_from(part).unwrap_or(u32::MAX));
+        within = 0;
+        piece = rest;
     }
     Ok(())
 }
@@ -107,14 +169,14 @@ pub(super) fn next_data(
     let mut steps = 0;
     while at < len && steps < MERGE_LIMIT {
         let below = base.from(at)?;
-        let next = replacements.next(at / BLOCK);
-        let starts = next.map_or(len, |(number, _)| number.saturating_mul(BLOCK)).max(at);
+        let next = replacements.next(at / BLOCK, u64::MAX);
+        let starts = next.map_or(len, |run| run.start.saturating_mul(BLOCK)).max(at);
         let piece = match (below, next) {
             // the base shows through up to the next replaced block
             (Some(below), _) if below.start < starts => below.start..below.end.min(starts),
-            (_, Some((number, replaced))) => {
-                let ends = number.saturating_add(1).saturating_mul(BLOCK);
-                if replaced == Replaced::Zero {
+            (_, Some(run)) => {
+                let ends = run.end().saturating_mul(BLOCK);
+                if run.replaced == Replaced::Zero {
                     if found.is_some() {
                         break;
                     }

@@ -10,7 +10,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use super::compose::{BLOCK, Replaced, Replacements, next_data, read_base, read_through};
+use super::compose::{BLOCK, Replaced, Replacements, Run, next_data, read_base, read_through};
 use super::error::Error;
 use super::layer::{Digest, LayerHead, write_layer};
 use super::store::{BLOCK_SIZE, Block, BlockStore};
@@ -49,13 +49,21 @@ struct View<'a> {
     store: &'a dyn BlockStore,
 }
 
+/// Most dirty blocks that are gathered to one run.
+const LONGEST_RUN: u64 = 1024;
+
 impl Replacements for View<'_> {
-    fn next(&self, from: u64) -> Option<(u64, Replaced)> {
-        self.index.dirty.range(from..).next().map(|(number, replaced)| (*number, *replaced))
+    fn next(&self, from: u64, most: u64) -> Option<Run> {
+        let mut dirty = self.index.dirty.range(from..).map(|(number, replaced)| (*number, *replaced));
+        let (start, replaced) = dirty.next()?;
+        let alike = (1..most.min(LONGEST_RUN))
+            .zip(dirty)
+            .take_while(|(behind, next)| *next == (start + behind, replaced.behind(*behind)));
+        Some(Run { start, count: 1 + alike.count() as u64, replaced })
     }
 
-    fn load(&self, _number: u64, slot: u32, block: &mut Block) -> io::Result<()> {
-        self.store.read_slot(slot, block)
+    fn load(&self, _number: u64, slot: u32, blocks: &mut [u8]) -> io::Result<()> {
+        self.store.read_slots(slot, blocks.as_chunks_mut().0)
     }
 }
 
@@ -100,17 +108,21 @@ impl Overlay {
         self.index().dirty.len()
     }
 
-    /// Writes all dirty blocks as a layer over the base called `parent`, and returns the digest of what was
-    /// written. The bytes depend on the content only, never on the order of the writes.
+    /// Whether a block that `range`, in bytes, touches differs from the base.
+    pub fn is_dirty(&self, range: Range<u64>) -> bool {
+        let blocks = range.start / BLOCK..range.end.div_ceil(BLOCK);
+        !range.is_empty() && self.index().dirty.range(blocks).next().is_some()
+    }
+
+    /// Writes all dirty blocks as a layer over what the caller calls `parent`: [`super::Layer::open`] opens it with
+    /// the same word. The bytes depend on the content only, never on the order of the writes.
     ///
     /// # Errors
     /// [`Error::Io`] where the base, the store or `out` fails.
-    pub fn write_layer(&self, parent: Digest, out: &mut dyn io::Write) -> Result<Digest, Error> {
+    pub fn write_layer(&self, parent: Digest, out: &mut dyn io::Write) -> Result<(), Error> {
         let index = self.index();
         let view = View { index: &index, store: self.store.as_ref() };
-        let head = LayerHead::new(self.len, self.base.len(), parent);
-        let dirty = index.dirty.iter().map(|(number, replaced)| (*number, *replaced));
-        write_layer(head, dirty, &view, out)
+        write_layer(LayerHead::new(self.len, self.base.len(), parent), &view, out)
     }
 
     fn index(&self) -> RwLockReadGuard<'_, Index> {
@@ -194,7 +206,9 @@ impl Overlay {
             let mut block: Block = [0; BLOCK_SIZE];
             if piece.len() < BLOCK_SIZE {
                 match index.dirty.get(&number) {
-                    Some(Replaced::Slot(slot)) => self.store.read_slot(*slot, &mut block)?,
+                    Some(Replaced::Slot(slot)) => {
+                        self.store.read_slots(*slot, std::slice::from_mut(&mut block))?;
+                    }
                     Some(Replaced::Zero) => {}
                     None => block = *below,
                 }

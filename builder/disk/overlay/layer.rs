@@ -9,7 +9,7 @@
 //! | 12 | 4 | block size in bytes, 4096 |
 //! | 16 | 8 | length of the device in bytes |
 //! | 24 | 8 | length of the base in bytes |
-//! | 32 | 32 | digest of the parent: the base image, or the layer below |
+//! | 32 | 32 | digest of the parent: of what it was laid over, and of whatever else its maker wants to tell apart |
 //! | 64 | 4032 | zeroes |
 //! | 4096 | 4096 × stored blocks | the blocks, in the order of the index |
 //! | then | 12 × entries | index, ascending by block: block number × 2 (8 bytes; lowest bit set: a block of zeroes, not stored), CRC32c of the block (4 bytes; 0 for a block of zeroes) |
@@ -18,19 +18,19 @@
 //!
 //! The index comes last because a block has to be read to know its checksum, and each is read once. Opening
 //! reads header and index only and refuses a layer that was cut off or whose index was changed; a changed
-//! block is refused when it is read ([`Layer::verify`] reads all).
+//! block is refused when it is read ([`Layer::verify`] reads all). In memory an open layer is 4 bytes a stored
+//! block and 24 a run of neighbouring blocks.
 
 use std::fmt;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use sha2::{Digest as _, Sha256};
-
-use super::compose::{BLOCK, Replaced, Replacements, next_data, read_through};
+use super::compose::{BLOCK, Replaced, Replacements, Run, next_data, read_through};
 use super::cow::check_range;
 use super::error::Error;
-use super::store::{BLOCK_SIZE, Block};
+use super::store::BLOCK_SIZE;
 use crate::block::BlockRead;
 
 /// A SHA-256 digest.
@@ -42,6 +42,8 @@ const HEAD: usize = 64;
 const ENTRY: usize = 12;
 /// Number of entries and checksum.
 const TAIL: usize = 12;
+/// Bytes of blocks that are moved at once.
+const PIECE: usize = 64 * BLOCK_SIZE;
 
 /// The fields of the header.
 #[derive(Debug, Clone, Copy)]
@@ -95,59 +97,46 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
     Some(*front)
 }
 
-/// Passes bytes on and digests them.
-struct Digesting<'a> {
-    out: &'a mut dyn io::Write,
-    digest: Sha256,
-}
-
-impl Digesting<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.digest.update(bytes);
-        self.out.write_all(bytes)
-    }
-}
-
-/// Writes a layer of these replaced blocks, which come in ascending order.
+/// Writes a layer of these replaced blocks.
 pub(super) fn write_layer(
     head: LayerHead,
-    replaced: impl Iterator<Item = (u64, Replaced)>,
     blocks: &impl Replacements,
     out: &mut dyn io::Write,
-) -> Result<Digest, Error> {
-    let mut out = Digesting { out, digest: Sha256::new() };
+) -> Result<(), Error> {
     let mut header = head.encode();
     let mut checksum = crc32c::crc32c(&header);
     header.resize(BLOCK_SIZE, 0);
-    out.write(&header)?;
+    out.write_all(&header)?;
     let mut index = Vec::new();
     let mut entries: u64 = 0;
-    let mut block = [0; BLOCK_SIZE];
-    for (number, replaced) in replaced {
-        let (zero, block_checksum) = match replaced {
-            Replaced::Zero => (1, 0),
-            Replaced::Slot(slot) => {
-                blocks.load(number, slot, &mut block)?;
-                out.write(&block)?;
-                (0, crc32c::crc32c(&block))
-            }
+    let mut buffer = vec![0; PIECE];
+    let most = (PIECE / BLOCK_SIZE) as u64;
+    let mut from = 0;
+    while let Some(run) = blocks.next(from, most) {
+        from = run.end();
+        entries += run.count;
+        let Replaced::Slot(slot) = run.replaced else {
+            (run.start..from).for_each(|number| push_entry(&mut index, number << 1 | 1, 0));
+            continue;
         };
-        index.extend_from_slice(&(number << 1 | zero).to_le_bytes());
-        index.extend_from_slice(&block_checksum.to_le_bytes());
-        entries += 1;
+        let length = usize::try_from(run.count * BLOCK).map_err(io::Error::other)?;
+        let Some(piece) = buffer.get_mut(..length) else { break };
+        blocks.load(run.start, slot, piece)?;
+        out.write_all(piece)?;
+        for (number, block) in (run.start..from).zip(piece.chunks_exact(BLOCK_SIZE)) {
+            push_entry(&mut index, number << 1, crc32c::crc32c(block));
+        }
     }
     index.extend_from_slice(&entries.to_le_bytes());
     checksum = crc32c::crc32c_append(checksum, &index);
-    out.write(&index)?;
-    out.write(&checksum.to_le_bytes())?;
-    Ok(out.digest.finalize().into())
+    out.write_all(&index)?;
+    out.write_all(&checksum.to_le_bytes())?;
+    Ok(())
 }
 
-/// A replaced block of a layer.
-struct Entry {
-    number: u64,
-    replaced: Replaced,
-    checksum: u32,
+fn push_entry(index: &mut Vec<u8>, key: u64, checksum: u32) {
+    index.extend_from_slice(&key.to_le_bytes());
+    index.extend_from_slice(&checksum.to_le_bytes());
 }
 
 /// A written overlay, over its base: a device that can be read, and the base of the next overlay.
@@ -155,7 +144,10 @@ pub struct Layer {
     device: Arc<dyn BlockRead>,
     base: Arc<dyn BlockRead>,
     len: u64,
-    entries: Vec<Entry>,
+    runs: Vec<Run>,
+    /// Of each slot.
+    checksums: Vec<u32>,
+    damaged: AtomicBool,
 }
 
 impl fmt::Debug for Layer {
@@ -198,8 +190,8 @@ impl Layer {
                 base.len()
             )));
         }
-        let entries = parse_index(&index, head.len, total)?;
-        Ok(Self { device, base, len: head.len, entries })
+        let (runs, checksums) = parse_index(&index, head.len, total)?;
+        Ok(Self { device, base, len: head.len, runs, checksums, damaged: AtomicBool::new(false) })
     }
 
     /// Reads all stored blocks and compares their checksums.
@@ -207,30 +199,54 @@ impl Layer {
     /// # Errors
     /// [`Error::Corrupt`] naming the first block that was changed.
     pub fn verify(&self) -> Result<(), Error> {
-        let mut block = [0; BLOCK_SIZE];
-        for entry in &self.entries {
-            if let Replaced::Slot(slot) = entry.replaced {
-                self.device.read_at(slot_offset(slot), &mut block)?;
-                if crc32c::crc32c(&block) != entry.checksum {
-                    return Err(Error::Corrupt(wrong_block(entry.number)));
-                }
+        let mut buffer = vec![0; PIECE];
+        for run in &self.runs {
+            let Replaced::Slot(mut slot) = run.replaced else { continue };
+            let mut number = run.start;
+            while number < run.end() {
+                let count = (run.end() - number).min((PIECE / BLOCK_SIZE) as u64);
+                let length = usize::try_from(count * BLOCK).map_err(io::Error::other)?;
+                let Some(piece) = buffer.get_mut(..length) else { break };
+                self.device.read_at(slot_offset(slot), piece)?;
+                self.compare(number, slot, piece).map_err(Error::Corrupt)?;
+                number += count;
+                slot = slot.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
             }
         }
         Ok(())
     }
 
+    /// Compares blocks with the checksums of the index. Says what is wrong with the first that was changed.
+    fn compare(&self, number: u64, slot: u32, blocks: &[u8]) -> Result<(), String> {
+        let first = usize::try_from(slot).unwrap_or(usize::MAX);
+        let known = self.checksums.get(first..).unwrap_or_default().iter();
+        let wrong = blocks
+            .chunks_exact(BLOCK_SIZE)
+            .zip(known)
+            .position(|(block, known)| crc32c::crc32c(block) != *known);
+        let Some(at) = wrong else { return Ok(()) };
+        self.damaged.store(true, Ordering::Relaxed);
+        Err(format!("the checksum of block {} does not match", number.saturating_add(at as u64)))
+    }
+
+    /// Whether a block that was read so far was changed after the layer was written.
+    pub fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Relaxed)
+    }
+
     /// The numbers of the blocks (of [`BLOCK_SIZE`] bytes) that differ from the base, in ascending order.
     pub fn dirty_blocks(&self) -> impl Iterator<Item = u64> + use<'_> {
-        self.entries.iter().map(|entry| entry.number)
+        self.runs.iter().flat_map(|run| run.start..run.end())
+    }
+
+    /// Bytes of the blocks that are stored.
+    pub fn stored_bytes(&self) -> u64 {
+        self.checksums.len() as u64 * BLOCK
     }
 }
 
 fn slot_offset(slot: u32) -> u64 {
     (u64::from(slot) + 1) * BLOCK
-}
-
-fn wrong_block(number: u64) -> String {
-    format!("the checksum of block {number} does not match")
 }
 
 fn hex(digest: &Digest) -> String {
@@ -258,10 +274,11 @@ fn read_index(device: &dyn BlockRead, header: &[u8]) -> Result<Vec<u8>, Error> {
     Ok(index)
 }
 
-/// The entries of an index whose checksum was right, for a device of `len` bytes and a layer of `total`.
-fn parse_index(index: &[u8], len: u64, total: u64) -> Result<Vec<Entry>, Error> {
-    let mut entries = Vec::with_capacity(index.len() / ENTRY);
-    let mut slots: u32 = 0;
+/// The runs and the checksums in an index whose own checksum was right, for a device of `len` bytes and a layer of
+/// `total`.
+fn parse_index(index: &[u8], len: u64, total: u64) -> Result<(Vec<Run>, Vec<u32>), Error> {
+    let mut runs: Vec<Run> = Vec::new();
+    let mut checksums = Vec::new();
     let mut behind_last = 0;
     for mut bytes in index.chunks_exact(ENTRY) {
         let (Some(key), Some(checksum)) = (take(&mut bytes), take(&mut bytes)) else { break };
@@ -274,32 +291,35 @@ fn parse_index(index: &[u8], len: u64, total: u64) -> Result<Vec<Entry>, Error> 
         let replaced = if key & 1 == 1 {
             Replaced::Zero
         } else {
-            let slot = slots;
-            slots = slots.checked_add(1).ok_or_else(|| Error::Corrupt("it has too many blocks".into()))?;
+            let too_many = |_| Error::Corrupt("it has too many blocks".into());
+            let slot = u32::try_from(checksums.len()).map_err(too_many)?;
+            checksums.push(u32::from_le_bytes(checksum));
             Replaced::Slot(slot)
         };
-        entries.push(Entry { number, replaced, checksum: u32::from_le_bytes(checksum) });
+        match runs.last_mut() {
+            Some(last) if last.end() == number && last.replaced.behind(last.count) == replaced => {
+                last.count += 1
+            }
+            _ => runs.push(Run { start: number, count: 1, replaced }),
+        }
     }
-    let expected = slot_offset(slots) + (index.len() + TAIL) as u64;
+    let expected = (checksums.len() as u64 + 1) * BLOCK + (index.len() + TAIL) as u64;
     if expected != total {
         return Err(Error::Corrupt(format!("expected {expected} bytes, got {total}")));
     }
-    Ok(entries)
+    Ok((runs, checksums))
 }
 
 impl Replacements for Layer {
-    fn next(&self, from: u64) -> Option<(u64, Replaced)> {
-        let at = self.entries.partition_point(|entry| entry.number < from);
-        self.entries.get(at).map(|entry| (entry.number, entry.replaced))
+    fn next(&self, from: u64, most: u64) -> Option<Run> {
+        let at = self.runs.partition_point(|run| run.end() <= from);
+        self.runs.get(at).map(|run| run.cut(from, most))
     }
 
-    fn load(&self, number: u64, slot: u32, block: &mut Block) -> io::Result<()> {
-        self.device.read_at(slot_offset(slot), block)?;
-        let at = self.entries.partition_point(|entry| entry.number < number);
-        if self.entries.get(at).is_some_and(|entry| crc32c::crc32c(block) == entry.checksum) {
-            return Ok(());
-        }
-        Err(io::Error::new(io::ErrorKind::InvalidData, format!("corrupt layer: {}", wrong_block(number))))
+    fn load(&self, number: u64, slot: u32, blocks: &mut [u8]) -> io::Result<()> {
+        self.device.read_at(slot_offset(slot), blocks)?;
+        self.compare(number, slot, blocks)
+            .map_err(|why| io::Error::new(io::ErrorKind::InvalidData, format!("corrupt layer: {why}")))
     }
 }
 

@@ -21,11 +21,11 @@ pub trait BlockStore: Send + Sync {
     /// Whatever the store itself reports, such as a full disk.
     fn append(&self, blocks: &[Block]) -> io::Result<u32>;
 
-    /// Reads a slot.
+    /// Reads slots that follow each other: as many as `blocks` has.
     ///
     /// # Errors
     /// Whatever the store itself reports.
-    fn read_slot(&self, slot: u32, block: &mut Block) -> io::Result<()>;
+    fn read_slots(&self, first: u32, blocks: &mut [Block]) -> io::Result<()>;
 
     /// Replaces a slot.
     ///
@@ -39,8 +39,8 @@ impl<S: BlockStore + ?Sized> BlockStore for Box<S> {
         (**self).append(blocks)
     }
 
-    fn read_slot(&self, slot: u32, block: &mut Block) -> io::Result<()> {
-        (**self).read_slot(slot, block)
+    fn read_slots(&self, first: u32, blocks: &mut [Block]) -> io::Result<()> {
+        (**self).read_slots(first, blocks)
     }
 
     fn write_slot(&self, slot: u32, block: &Block) -> io::Result<()> {
@@ -78,10 +78,13 @@ impl BlockStore for MemoryStore {
         Ok(slot)
     }
 
-    fn read_slot(&self, slot: u32, block: &mut Block) -> io::Result<()> {
+    fn read_slots(&self, first: u32, blocks: &mut [Block]) -> io::Result<()> {
         let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
-        let index = usize::try_from(slot).map_err(io::Error::other)?;
-        *block = **slots.get(index).ok_or_else(no_slot)?;
+        let first = usize::try_from(first).map_err(io::Error::other)?;
+        let kept = first.checked_add(blocks.len()).and_then(|end| slots.get(first..end));
+        for (block, slot) in blocks.iter_mut().zip(kept.ok_or_else(no_slot)?) {
+            *block = **slot;
+        }
         Ok(())
     }
 

@@ -41,10 +41,10 @@ fn content(device: &dyn BlockRead) -> Vec<u8> {
     bytes
 }
 
-fn layer_of(overlay: &Overlay) -> (Vec<u8>, Digest) {
+fn layer_of(overlay: &Overlay) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let digest = overlay.write_layer(PARENT, &mut bytes).expect("memory does not fail");
-    (bytes, digest)
+    overlay.write_layer(PARENT, &mut bytes).expect("memory does not fail");
+    bytes
 }
 
 fn open(layer: Vec<u8>, base: &[u8]) -> Result<Layer, Error> {
@@ -134,12 +134,20 @@ proptest! {
             .zip(plain.chunks(BLOCK_SIZE).zip(padded.chunks(BLOCK_SIZE)))
             .filter_map(|(number, (new, old))| (new != old).then_some(number))
             .collect();
-        prop_assert_eq!(below.dirty_blocks().collect::<Vec<_>>(), differing);
+        prop_assert_eq!(&below.dirty_blocks().collect::<Vec<_>>(), &differing);
+
+        let windows = (0..LEN / 100).map(|at| at as u64 * 100..at as u64 * 100 + 100);
+        let dirty = |range: &Range<u64>| range.clone().any(|at| differing.contains(&(at / BLOCK_SIZE as u64)));
+        prop_assert!(windows.clone().all(|range| below.is_dirty(range.clone()) == dirty(&range)));
+        prop_assert!(!below.is_dirty(5..5));
 
         // and as a layer it is the base of the next overlay
-        let layer = open(layer_of(&below).0, &base).expect("a sound layer");
+        let layer = open(layer_of(&below), &base).expect("a sound layer");
         layer.verify().expect("a sound layer");
         prop_assert!(content(&layer) == plain);
+        prop_assert_eq!(&layer.dirty_blocks().collect::<Vec<_>>(), &differing);
+        layer.read_at(start as u64, &mut part).expect("inside the device");
+        prop_assert!(part == plain[start..start + part.len()]);
         holes_are_zero(&layer);
         let above = Overlay::new(Arc::new(layer), LEN as u64 + 5000, MemoryStore::new()).expect("longer");
         plain.resize(LEN + 5000, 0);
@@ -175,8 +183,8 @@ fn keeps_no_more_than_needed() {
         fn append(&self, blocks: &[pimg_disk::overlay::Block]) -> io::Result<u32> {
             self.0.append(blocks)
         }
-        fn read_slot(&self, slot: u32, block: &mut pimg_disk::overlay::Block) -> io::Result<()> {
-            self.0.read_slot(slot, block)
+        fn read_slots(&self, first: u32, blocks: &mut [pimg_disk::overlay::Block]) -> io::Result<()> {
+            self.0.read_slots(first, blocks)
         }
         fn write_slot(&self, slot: u32, block: &pimg_disk::overlay::Block) -> io::Result<()> {
             self.0.write_slot(slot, block)
@@ -226,7 +234,7 @@ fn small_layer() -> Vec<u8> {
     overlay.write_at(5, &[8; 10]).expect("inside");
     overlay.write_at(BLOCK_SIZE as u64, &[0; BLOCK_SIZE]).expect("inside");
     overlay.write_at(LEN as u64 - 3, &[8; 3]).expect("inside");
-    layer_of(&overlay).0
+    layer_of(&overlay)
 }
 
 #[test]
@@ -261,6 +269,7 @@ fn a_changed_layer_is_refused() {
                 assert!(matches!(opened.verify(), Err(Error::Corrupt(_))), "byte {at}");
                 let error = opened.read_at(0, &mut [0; LEN]).expect_err("a changed block");
                 assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+                assert!(opened.is_damaged());
             }
         }
     }

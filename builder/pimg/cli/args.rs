@@ -1,10 +1,12 @@
 //! The command line: types and help texts only. What they mean is decided in `dispatch`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::duration::duration;
 use super::package_args::PackageArgs;
 use super::secret_args::{SecretsArgs, SeedArgs};
 use super::status_args::StatusArgs;
@@ -155,7 +157,7 @@ pub enum Command {
     Test(TestArgs),
 
     /// Remove cached base images or built images
-    #[command(after_help = "Example:\n  pimg clean --cache")]
+    #[command(after_help = "Example:\n  pimg clean --cache --older-than 7d")]
     Clean(CleanArgs),
 
     /// Print the completion script of a shell
@@ -375,9 +377,13 @@ pub struct VerifyArgs {
 #[derive(Args, Debug)]
 #[group(required = true, multiple = true)]
 pub struct CleanArgs {
-    /// Remove the cache of base images
+    /// Remove the cache: base images, packages, layers
     #[arg(long)]
     pub cache: bool,
+
+    /// Keep what of the cache was used within this time, such as `7d`
+    #[arg(long, value_name = "DURATION", value_parser = duration, requires = "cache")]
+    pub older_than: Option<Duration>,
 
     /// Remove built images and what interrupted builds left in out/
     #[arg(long)]

@@ -106,7 +106,7 @@ pub(super) fn dispatch(
             Ok(if outcome.passed { done } else { ExitCode::BootTest })
         }
         Command::Clean(args) => {
-            let request = CleanRequest { cache: args.cache, out: args.out };
+            let request = CleanRequest { cache: args.cache, older_than: args.older_than, out: args.out };
             presenter.show("clean", &command::clean::run(&request, context)?)
         }
         Command::Completions(args) => presenter.print_raw(&generate::completions(args.shell)),

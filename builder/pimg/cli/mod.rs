@@ -2,6 +2,7 @@
 
 pub mod args;
 mod dispatch;
+mod duration;
 pub mod exit_code;
 pub mod generate;
 mod interrupt;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args};
 
+use super::duration::duration;
 use crate::command::request::{TestHardware, TestNetwork, TestRequest, TestSubject};
 
 const NETWORK: &str = "Network";
@@ -139,40 +140,6 @@ impl TestArgs {
                 kernel: self.kernel,
                 initrd: self.initrd,
             },
-        }
-    }
-}
-
-/// `90s`, `60m`, `3h`, or a number of seconds.
-fn duration(text: &str) -> Result<Duration, String> {
-    let expected = || "expected a whole number with `s`, `m` or `h`, such as `60m`".to_owned();
-    let (number, unit) = match text.strip_suffix(['s', 'm', 'h']) {
-        Some(number) => (number, text.get(number.len()..).unwrap_or_default()),
-        None => (text, "s"),
-    };
-    let number: u64 = number.parse().map_err(|_| expected())?;
-    let unit = match unit {
-        "h" => 3600,
-        "m" => 60,
-        _ => 1,
-    };
-    let seconds = number.checked_mul(unit).filter(|&seconds| seconds > 0);
-    seconds.map(Duration::from_secs).ok_or_else(expected)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::duration;
-
-    #[test]
-    fn durations_have_units() {
-        for (text, seconds) in [("90s", 90), ("60m", 3600), ("3h", 10_800), ("45", 45)] {
-            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
-        }
-        for text in ["", "m", "0", "-1s", "1.5h", "9999999999999999999h", "5d", "é"] {
-            assert!(duration(text).is_err(), "{text}");
         }
     }
 }

@@ -283,7 +283,7 @@ impl Show for CleanOutcome {
             .map(|removed| row([&human_bytes(removed.size), &removed.path.display().to_string()]))
             .collect();
         let directories = if self.removed.len() == 1 { "directory" } else { "directories" };
-        let err = format!("removed {} {directories}, {}\n", self.removed.len(), human_bytes(self.freed));
+        let err = format!("freed {} in {} {directories}\n", human_bytes(self.freed), self.removed.len());
         Text { out: table(&rows), err }
     }
 }

@@ -1,6 +1,7 @@
 //! `pimg clean`
 
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::Context;
 use super::outcome::{CleanOutcome, Removed};
@@ -8,9 +9,9 @@ use super::request::CleanRequest;
 use crate::failure::Failure;
 use crate::host::HostError;
 use crate::host::cache::CacheDir;
-use crate::host::{files, staging};
+use crate::host::{env, files, staging};
 
-/// Removes what builds made: the cache, or the images with what interrupted builds left beside them.
+/// Removes what builds made: the cache or what of it was not used for long, the images with what interrupted builds left beside them.
 ///
 /// Of `out/` only directories go that hold a manifest of pimg; anything else stays.
 ///
@@ -20,7 +21,13 @@ pub fn run(request: &CleanRequest, context: &Context<'_>) -> Result<CleanOutcome
     let mut removed = Vec::new();
     if request.cache {
         let path = context.environment.cache_dir().ok_or(HostError::NoCacheDir)?;
-        let size = CacheDir::remove(&path)?;
+        let size = match request.older_than {
+            None => CacheDir::remove(&path)?,
+            // the time before all others where the clock does not reach back so far: nothing is older
+            Some(age) => {
+                CacheDir::clean(&path, env::now().checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH))?
+            }
+        };
         if size > 0 {
             removed.push(Removed { path, size });
         }
@@ -70,7 +77,7 @@ mod tests {
         let context =
             Context { reporter: &Silent, environment: &environment, project: project.path().to_path_buf() };
 
-        let request = CleanRequest { cache: false, out: true };
+        let request = CleanRequest { cache: false, older_than: None, out: true };
         let outcome = run(&request, &context).expect("nothing is in use");
         assert_eq!(outcome.removed.len(), 1);
         assert!(
@@ -78,10 +85,14 @@ mod tests {
         );
         assert!(at("cache").exists());
 
-        let outcome = run(&CleanRequest { cache: true, out: false }, &context).expect("nothing is in use");
+        let outcome = run(&CleanRequest { cache: true, older_than: None, out: false }, &context)
+            .expect("nothing is in use");
         assert!(outcome.freed > 0 && !at("cache").exists());
         assert!(
-            run(&CleanRequest { cache: true, out: true }, &context).expect("is clean").removed.is_empty()
+            run(&CleanRequest { cache: true, older_than: None, out: true }, &context)
+                .expect("is clean")
+                .removed
+                .is_empty()
         );
         Ok(())
     }

@@ -9,6 +9,7 @@ use crate::image::manifest::ChangeEntry;
 use crate::packages::{Network, Update};
 use crate::pipeline::{HostSecrets, Identities, Preparation, plan_host, prepare};
 use crate::plan::change::{Action, Change, Ownership, Partition};
+use crate::plan::layers::Layered;
 
 /// Tells every change that a build of one host would make.
 ///
@@ -32,11 +33,17 @@ pub fn run(request: &PlanRequest, context: &Context<'_>) -> Result<PlanOutcome, 
     Ok(PlanOutcome {
         host: host.host.hostname.to_string(),
         raw_size: Some(planned.image_length),
-        changes: planned.changes.iter().map(planned_change).collect(),
+        changes: planned_changes(&planned.changes),
     })
 }
 
-fn planned_change(change: &Change) -> PlannedChange {
+/// In the order in which they are made: the layer that all hosts share, then the host's own.
+fn planned_changes(changes: &Layered) -> Vec<PlannedChange> {
+    let golden = changes.golden().changes().iter().map(|change| planned_change(change, Layer::Golden));
+    golden.chain(changes.host().iter().map(|change| planned_change(change, Layer::Host))).collect()
+}
+
+fn planned_change(change: &Change, layer: Layer) -> PlannedChange {
     let entry = ChangeEntry::new(change);
     let (action, ownership) = match &change.action {
         Action::PutFile { ownership, .. } => (PlannedAction::PutFile, Some(*ownership)),
@@ -55,7 +62,6 @@ fn planned_change(change: &Change) -> PlannedChange {
         target: entry.target,
         secret: entry.secret,
         origin: entry.origin,
-        // every change is the host's own as long as no layer is shared
-        layer: Layer::Host,
+        layer,
     }
 }

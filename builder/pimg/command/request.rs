@@ -197,8 +197,10 @@ pub struct TestHardware {
 /// `pimg clean`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CleanRequest {
-    /// Whether the cache of base images goes.
+    /// Whether the cache goes.
     pub cache: bool,
+    /// How long what of the cache stays was not used at most; nothing stays without it.
+    pub older_than: Option<Duration>,
     /// Whether built images go.
     pub out: bool,
 }

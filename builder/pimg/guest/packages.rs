@@ -83,14 +83,15 @@ pub fn changes(set: &PackageSet, epoch: u64) -> Result<Vec<Change>, Error> {
     if set.is_empty() {
         return Ok(Vec::new());
     }
-    let mut changes = Changes::default();
+    // answers come from templates, and lists are short
+    let (mut shared, mut own) = (Changes::default(), Changes::default());
     // apt takes an empty index for a fault
     if !set.install.is_empty() {
-        put_repository(&mut changes, set, epoch)?;
+        put_repository(&mut shared, set, epoch)?;
     }
-    put_lists(&mut changes, set)?;
-    put_quiet(&mut changes)?;
-    Ok(changes.0)
+    put_lists(&mut own, set)?;
+    put_quiet(&mut shared)?;
+    Ok(shared.0.into_iter().map(Change::shared).chain(own.0).collect())
 }
 
 fn origin() -> Origin {

@@ -71,23 +71,24 @@ pub fn without(mut steps: Vec<Step>, name: &str) -> Vec<Step> {
 /// # Errors
 /// A name or a description cannot be in a unit.
 pub fn changes(steps: &[Step]) -> Result<Vec<Change>, Error> {
-    let mut changes = Changes::default();
+    // scripts are what they are on every node; which of them there are, and in which order, is a node's own
+    let (mut shared, mut own) = (Changes::default(), Changes::default());
     let origin = || Origin::Rule { rule: "engine of the first boot" };
     for (name, mode, text) in LIBRARY {
-        changes.file(&format!("/usr/lib/pimg/{name}"), mode, text, origin())?;
+        shared.file(&format!("/usr/lib/pimg/{name}"), mode, text, origin())?;
     }
     let table: String = steps.iter().map(row).collect();
-    changes.file("/usr/lib/pimg/steps.tsv", 0o644, table, origin())?;
+    own.file("/usr/lib/pimg/steps.tsv", 0o644, table, origin())?;
     for (name, text) in UNITS {
-        put_unit(&mut changes, name, text, &origin())?;
+        put_unit(&mut shared, name, text, &origin())?;
     }
     for step in steps {
         check(step)?;
         let path = format!("/usr/lib/pimg/steps/{}", step.name);
-        changes.file(&path, 0o755, step.script.as_str(), step.origin.clone())?;
-        put_unit(&mut changes, &format!("pimg-{}.service", step.name), &unit(step), &step.origin)?;
+        shared.file(&path, 0o755, step.script.as_str(), step.origin.clone())?;
+        put_unit(&mut own, &format!("pimg-{}.service", step.name), &unit(step), &step.origin)?;
     }
-    Ok(changes.0)
+    Ok(shared.0.into_iter().map(Change::shared).chain(own.0).collect())
 }
 
 fn put_unit(changes: &mut Changes, name: &str, text: &str, origin: &Origin) -> Result<(), Error> {

@@ -2,9 +2,13 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::error::HostError;
-use super::files::{FileLock, remove_tree, write_atomic};
+use super::files::{FileLock, disk_usage, list_directories, remove_tree, write_atomic};
+
+/// The bucket of files to lock.
+const LOCKS: &str = "lock-v1";
 
 /// The file that tells backup programs to skip a directory (<https://bford.info/cachedir/>).
 const TAG: &str = "CACHEDIR.TAG";
@@ -50,6 +54,32 @@ impl CacheDir {
         if !path.exists() {
             return Ok(0);
         }
+        let _lock = Self::take_over(path)?;
+        remove_tree(path)
+    }
+
+    /// Removes what was last used before `oldest`: bytes given back. Nothing happens where the directory is missing.
+    ///
+    /// # Errors
+    /// As [`Self::remove`].
+    pub fn clean(path: &Path, oldest: SystemTime) -> Result<u64, HostError> {
+        if !path.exists() {
+            return Ok(0);
+        }
+        let _lock = Self::take_over(path)?;
+        let mut freed = 0;
+        for bucket in list_directories(path)? {
+            let name = bucket.file_name().unwrap_or_default().to_string_lossy();
+            // whoever waits for a lock that is removed waits for nobody
+            if is_bucket(&name) && name != LOCKS {
+                freed += clean_bucket(&bucket, oldest)?;
+            }
+        }
+        Ok(freed)
+    }
+
+    /// Keeps everybody else out of a cache that is ours.
+    fn take_over(path: &Path) -> Result<FileLock, HostError> {
         let tag = match std::fs::read(path.join(TAG)) {
             Ok(tag) => tag,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -58,12 +88,39 @@ impl CacheDir {
         if tag != TAG_TEXT.as_bytes() {
             return Err(HostError::NotOurCache(path.to_path_buf()));
         }
-        let _lock = match FileLock::exclusive(&path.join(".lock")) {
-            Err(HostError::InUse(_)) => return Err(HostError::InUse(path.to_path_buf())),
-            other => other?,
-        };
-        remove_tree(path)
+        match FileLock::exclusive(&path.join(".lock")) {
+            Err(HostError::InUse(_)) => Err(HostError::InUse(path.to_path_buf())),
+            other => other,
+        }
     }
+}
+
+/// Removes the files of a directory, and of those in it, that were last used before `oldest`: bytes given back.
+///
+/// A file counts as used when its mark `.seen` was touched, where it has one.
+fn clean_bucket(directory: &Path, oldest: SystemTime) -> Result<u64, HostError> {
+    let mut freed = 0;
+    for entry in std::fs::read_dir(directory).map_err(HostError::file("list", directory))? {
+        let path = entry.map_err(HostError::file("list", directory))?.path();
+        // a mark of a file that just went
+        let Ok(metadata) = path.symlink_metadata() else { continue };
+        if metadata.is_dir() {
+            freed += clean_bucket(&path, oldest)?;
+            continue;
+        }
+        let mark = path.with_extension("seen");
+        let used = mark.symlink_metadata().unwrap_or(metadata).modified();
+        if used.map_err(HostError::file("look at", &path))? >= oldest {
+            continue;
+        }
+        freed += disk_usage(&path)?;
+        std::fs::remove_file(&path).map_err(HostError::file("remove", &path))?;
+        if mark != path {
+            freed += disk_usage(&mark)?;
+            let _ = std::fs::remove_file(&mark);
+        }
+    }
+    Ok(freed)
 }
 
 /// Whether there is anything but what another pimg makes on its way to a cache.
@@ -77,16 +134,21 @@ fn has_foreign_files(path: &Path) -> Result<bool, HostError> {
     Ok(false)
 }
 
-/// Whether pimg makes such an entry: our own files, and buckets such as `raw-v1`.
-fn is_ours(name: &str) -> bool {
+/// Whether pimg makes such a directory, as `raw-v1`.
+fn is_bucket(name: &str) -> bool {
     let version = name.rsplit_once("-v").map_or("", |(_, version)| version);
-    let is_bucket = !version.is_empty() && version.bytes().all(|c| c.is_ascii_digit());
-    is_bucket || name == ".lock" || name == TAG || name.starts_with(".pimg-")
+    !version.is_empty() && version.bytes().all(|c| c.is_ascii_digit())
+}
+
+/// Whether pimg makes such an entry: our own files and buckets.
+fn is_ours(name: &str) -> bool {
+    is_bucket(name) || name == ".lock" || name == TAG || name.starts_with(".pimg-")
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::time::{Duration, SystemTime};
 
     use super::{CacheDir, is_ours};
     use crate::host::error::HostError;
@@ -98,6 +160,50 @@ mod tests {
         {
             assert_eq!(is_ours(name), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn what_was_used_lately_stays() -> Result<(), Box<dyn std::error::Error>> {
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("cache");
+        let cache = CacheDir::open(&path)?;
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let put = |name: &str, seconds| {
+            let file = path.join(name);
+            fs::create_dir_all(file.parent().expect("has one"))?;
+            fs::write(&file, [7; 5000])?;
+            fs::File::options().write(true).open(&file)?.set_modified(at(seconds))
+        };
+        for (name, used) in [
+            ("raw-v1/kept", 1),
+            ("raw-v1/kept.seen", 100),
+            ("layer-v1/lost", 1),
+            ("layer-v1/lost.seen", 1),
+            ("frame-v1/ab/lost", 1),
+            ("memo-v1/kept", 50),
+            ("lock-v1/kept", 1),
+            ("inspect-x/kept", 1),
+        ] {
+            put(name, used)?;
+        }
+        assert!(matches!(CacheDir::clean(&path, at(50)), Err(HostError::InUse(_))));
+        drop(cache);
+        assert!(CacheDir::clean(&path, at(50))? >= 10_000);
+        for (name, stays) in [
+            ("raw-v1/kept", true),
+            ("raw-v1/kept.seen", true),
+            ("layer-v1/lost", false),
+            ("layer-v1/lost.seen", false),
+            ("frame-v1/ab/lost", false),
+            ("memo-v1/kept", true),
+            ("lock-v1/kept", true),
+            ("inspect-x/kept", true),
+            ("CACHEDIR.TAG", true),
+        ] {
+            assert_eq!(path.join(name).exists(), stays, "{name}");
+        }
+        assert_eq!(CacheDir::clean(&dir.path().join("nothing"), at(50))?, 0);
+        Ok(())
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
+
 use super::device::next_data;
 use super::error::HostError;
 
@@ -75,6 +77,25 @@ pub(super) fn parent(path: &Path) -> PathBuf {
 pub fn sync_dir(dir: &Path) -> Result<(), HostError> {
     let file = File::open(dir).map_err(HostError::file("open", dir))?;
     file.sync_all().map_err(HostError::file("flush", dir))
+}
+
+/// Sets the time of a file's last change to now, by the clock of the file system.
+pub(super) fn touch(path: &Path) -> io::Result<()> {
+    let times = Timestamps {
+        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+        last_modification: Timespec { tv_sec: 0, tv_nsec: UTIME_NOW },
+    };
+    Ok(rustix::fs::futimens(File::open(path)?, &times)?)
+}
+
+/// Whether a path still names this file.
+pub(super) fn is_same(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+    match (file.metadata(), path.symlink_metadata()) {
+        (Ok(open), Ok(named)) => identity(open) == identity(named),
+        _ => false,
+    }
 }
 
 /// Bytes that this user may still write in the file system of `dir`, which must exist.

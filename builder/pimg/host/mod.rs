@@ -6,6 +6,7 @@ pub mod env;
 pub mod error;
 pub mod files;
 pub mod identity;
+pub mod layers;
 pub mod machine;
 pub mod private;
 pub mod scratch;

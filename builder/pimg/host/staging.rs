@@ -6,14 +6,13 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags};
 use tempfile::TempDir;
 
 use super::error::HostError;
-use super::files::{disk_usage, sync_dir};
+use super::files::{disk_usage, is_same, sync_dir};
 
 /// How the names of staging directories begin.
 const PREFIX: &str = ".pimg-";
@@ -61,12 +60,15 @@ impl Staging {
         self.work.as_ref().map_or(&self.out, TempDir::path)
     }
 
-    /// An empty directory for what will be published as `name`.
+    /// An empty directory for what will be published as `name`. What an earlier attempt left in it goes.
     ///
     /// # Errors
     /// Whatever the system reports.
     pub fn directory(&self, name: &str) -> Result<PathBuf, HostError> {
         let path = self.path().join(name);
+        if path.exists() {
+            std::fs::remove_dir_all(&path).map_err(HostError::file("remove", &path))?;
+        }
         std::fs::create_dir(&path).map_err(HostError::file("create", &path))?;
         Ok(path)
     }
@@ -134,14 +136,6 @@ fn sync_files(dir: &Path) -> Result<Vec<std::ffi::OsString>, HostError> {
     names.sort_by_key(|name| (name == "manifest.json", name.clone()));
     sync_dir(dir)?;
     Ok(names)
-}
-
-fn is_same(file: &File, path: &Path) -> bool {
-    let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
-    match (file.metadata(), path.symlink_metadata()) {
-        (Ok(open), Ok(named)) => identity(open) == identity(named),
-        _ => false,
-    }
 }
 
 /// Removes staging directories that no living build holds: their paths and bytes on the disk.

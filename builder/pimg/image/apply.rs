@@ -81,7 +81,21 @@ pub fn apply(
     epoch: i64,
     reporter: &dyn Reporter,
 ) -> Result<(), ApplyError> {
-    let task = reporter.begin("applying the plan", Some(changes.len() as u64));
+    apply_as("applying the plan", image, changes, epoch, reporter)
+}
+
+/// As [`apply`], told under another name.
+///
+/// # Errors
+/// As [`apply`].
+pub fn apply_as(
+    task: &str,
+    image: &WorkingImage,
+    changes: &[Change],
+    epoch: i64,
+    reporter: &dyn Reporter,
+) -> Result<(), ApplyError> {
+    let task = reporter.begin(task, Some(changes.len() as u64));
     let mut boot = fat::Volume::open(image.boot()).map_err(ApplyError::BootVolume)?;
     let mut root = Editor::open(image.root(), epoch).map_err(ApplyError::RootVolume)?;
     for change in changes {

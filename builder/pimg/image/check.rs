@@ -1,9 +1,14 @@
 //! Looking at an image that was just edited, with code that did not edit it.
 //!
 //! The file systems are checked as a whole by `disk`'s own checkers, which share no code with the editors, and
-//! every change of the plan is read back. What this finds is a fault of pimg, never of the operator.
+//! every change of the plan is read back. A file of the golden layer was read when the layer was made: if it still
+//! lies in the same blocks and none of them was written since, it is not read again. What this finds is a fault of
+//! pimg, never of the operator.
 
-use pimg_disk::ext4::{self, Inode, Kind};
+use std::sync::Arc;
+
+use pimg_disk::Slice;
+use pimg_disk::ext4::{self, File, Inode, Kind, Reader};
 use pimg_disk::fat;
 use pimg_fetch::digest::Sha256Digest;
 use sha2::{Digest, Sha256};
@@ -13,6 +18,7 @@ use super::digests::sha256_of;
 use super::working::WorkingImage;
 use crate::failure::{Class, Fault};
 use crate::plan::change::{Action, Change, Content, Ownership, Partition};
+use crate::plan::layers::{Golden, Layered};
 use crate::progress::Reporter;
 
 /// Bytes of a file that are compared at once.
@@ -54,36 +60,84 @@ impl Fault for CheckError {
     }
 }
 
-/// Checks both file systems and reads every change back.
+/// Checks both file systems of an image over its golden layer, and reads every change back.
 ///
 /// # Errors
 /// The first thing that is not as it should be.
-pub fn check(image: &WorkingImage, changes: &[Change], reporter: &dyn Reporter) -> Result<(), CheckError> {
+pub fn check(image: &WorkingImage, changes: &Layered, reporter: &dyn Reporter) -> Result<(), CheckError> {
     let task = reporter.begin("checking the result", None);
     let edited = BaseImage::open(image.device())?;
     let summary = ext4::check(edited.root(), &mut |_, _| {}).map_err(CheckError::Root)?;
-    for change in changes {
-        if reporter.interrupted() {
-            return Err(CheckError::Interrupted);
-        }
-        read_back(&edited, change)?;
-    }
+    let golden = GoldenFiles::of(image, &edited)?;
+    read_back(&edited, changes.golden().changes(), Some(&golden), reporter)?;
+    read_back(&edited, changes.host(), None, reporter)?;
     reporter.finish(task, &format!("{} files and directories", summary.used_inodes));
     Ok(())
 }
 
-fn read_back(image: &BaseImage, change: &Change) -> Result<(), CheckError> {
-    let found = match change.partition {
-        Partition::Boot => found_on_boot(image, change)?,
-        Partition::Root => found_on_root(image, change).map_err(CheckError::Root)?,
-    };
-    match found {
-        None => Ok(()),
-        Some(found) => {
+/// Reads the changes of a golden layer back. Its file systems are checked with every image that is made from it.
+///
+/// # Errors
+/// The first thing that is not as it should be.
+pub fn check_golden(
+    image: &WorkingImage,
+    changes: &Golden,
+    reporter: &dyn Reporter,
+) -> Result<(), CheckError> {
+    read_back(&BaseImage::open(image.device())?, changes.changes(), None, reporter)
+}
+
+/// The golden layer of an image: what was read when it was made.
+struct GoldenFiles<'a> {
+    image: &'a WorkingImage,
+    root_at: u64,
+    reader: Reader<'static>,
+}
+
+impl<'a> GoldenFiles<'a> {
+    fn of(image: &'a WorkingImage, edited: &BaseImage) -> Result<Self, CheckError> {
+        let root = edited.root_partition();
+        let below = Slice::new(Arc::clone(image.below()), "golden layer", root.start, root.length);
+        let reader = Reader::open(below.map_err(BaseError::from)?).map_err(CheckError::Root)?;
+        Ok(Self { image, root_at: root.start, reader })
+    }
+
+    /// Whether a file at this path lies where it lay in the layer, in blocks that were not written since.
+    fn has(&self, path: &str, file: &File<'_>) -> Result<bool, ext4::Error> {
+        let Ok(inode) = self.reader.lookup(path.as_bytes(), false) else { return Ok(false) };
+        if inode.kind()? != Kind::Regular || inode.size != file.len() {
+            return Ok(false);
+        }
+        let superblock = self.reader.superblock();
+        let is_clean = |extent: &ext4::Extent| {
+            let start = self.root_at + superblock.byte_of_block(extent.start);
+            let length = superblock.byte_of_block(extent.length.into());
+            !self.image.overlay().is_dirty(start..start + length)
+        };
+        Ok(self.reader.file(inode.ino)?.extents() == file.extents() && file.extents().iter().all(is_clean))
+    }
+}
+
+fn read_back(
+    image: &BaseImage,
+    changes: &[Change],
+    golden: Option<&GoldenFiles<'_>>,
+    reporter: &dyn Reporter,
+) -> Result<(), CheckError> {
+    for change in changes {
+        if reporter.interrupted() {
+            return Err(CheckError::Interrupted);
+        }
+        let found = match change.partition {
+            Partition::Boot => found_on_boot(image, change)?,
+            Partition::Root => found_on_root(image, change, golden).map_err(CheckError::Root)?,
+        };
+        if let Some(found) = found {
             let path = change.path.to_string();
-            Err(CheckError::Differs { path, action: change.action.verb(), found })
+            return Err(CheckError::Differs { path, action: change.action.verb(), found });
         }
     }
+    Ok(())
 }
 
 /// What is on the boot partition instead of what the change asked for.
@@ -110,8 +164,13 @@ fn found_on_boot(image: &BaseImage, change: &Change) -> Result<Option<String>, f
 }
 
 /// What is on the root file system instead of what the change asked for.
-fn found_on_root(image: &BaseImage, change: &Change) -> Result<Option<String>, ext4::Error> {
-    let Some(inode) = image.entry(change.path.as_str())? else {
+fn found_on_root(
+    image: &BaseImage,
+    change: &Change,
+    golden: Option<&GoldenFiles<'_>>,
+) -> Result<Option<String>, ext4::Error> {
+    let path = change.path.as_str();
+    let Some(inode) = image.entry(path)? else {
         let missing = (!matches!(change.action, Action::Remove)).then(|| "it is missing".to_owned());
         return Ok(missing);
     };
@@ -120,7 +179,15 @@ fn found_on_root(image: &BaseImage, change: &Change) -> Result<Option<String>, e
         Action::Remove => Some("it is still there".to_owned()),
         Action::PutFile { content, ownership } if kind == Kind::Regular => {
             let file = image.root().file(inode.ino)?;
-            let other = other_content(content, inode.size, |offset, buffer| file.read_at(offset, buffer))?;
+            let is_known = match golden {
+                Some(golden) => inode.size == content.len() && golden.has(path, &file)?,
+                None => false,
+            };
+            let other = if is_known {
+                None
+            } else {
+                other_content(content, inode.size, |offset, buffer| file.read_at(offset, buffer))?
+            };
             other.or_else(|| other_owner(&inode, *ownership))
         }
         Action::MakeDir { ownership } if kind == Kind::Directory => other_owner(&inode, *ownership),
@@ -152,7 +219,8 @@ fn other_content<E>(
         return Ok(Some(format!("{length} bytes instead of {wanted_length}")));
     }
     let mut digest = Sha256::new();
-    let mut buffer = vec![0; PIECE];
+    // most files are short, and there are many
+    let mut buffer = vec![0; usize::try_from(length).unwrap_or(PIECE).clamp(1, PIECE)];
     let mut offset = 0;
     while offset < length {
         let read = read_at(offset, &mut buffer)?;

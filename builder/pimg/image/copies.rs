@@ -61,7 +61,7 @@ pub fn changes<E>(
         if let Some(content) = read(&path)? {
             let content = Content::bytes(content);
             let action = Action::PutFile { content, ownership: Ownership::root(0o644) };
-            changes.push(Change::root(path, action, origin()));
+            changes.push(Change::root(path, action, origin()).shared());
         }
     }
     let mut copies = BTreeMap::new();
@@ -79,11 +79,11 @@ pub fn changes<E>(
             continue;
         }
         room -= content.len();
-        copies.insert(digest, (content.clone(), *ownership));
+        copies.insert(digest, (content.clone(), *ownership, change.scope));
     }
-    changes.extend(copies.into_iter().map(|(digest, (content, ownership))| {
+    changes.extend(copies.into_iter().map(|(digest, (content, ownership, scope))| {
         let path = GuestPath::new(format!("{DIRECTORY}/{digest}")).expect("digits make a valid path");
-        Change::root(path, Action::PutFile { content, ownership }, origin())
+        Change { scope, ..Change::root(path, Action::PutFile { content, ownership }, origin()) }
     }));
     Ok(changes)
 }

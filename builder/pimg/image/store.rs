@@ -41,8 +41,8 @@ impl BlockStore for FileStore {
         Ok(first)
     }
 
-    fn read_slot(&self, slot: u32, block: &mut Block) -> io::Result<()> {
-        self.file.read_exact_at(block, offset(slot))
+    fn read_slots(&self, first: u32, blocks: &mut [Block]) -> io::Result<()> {
+        self.file.read_exact_at(blocks.as_flattened_mut(), offset(first))
     }
 
     fn write_slot(&self, slot: u32, block: &Block) -> io::Result<()> {

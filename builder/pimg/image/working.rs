@@ -43,8 +43,9 @@ pub enum WorkingError {
     Grow(#[source] ext4::Error),
 }
 
-/// Changed blocks over a base, with its two partitions.
+/// Changed blocks over a base or a layer, with its two partitions.
 pub struct WorkingImage {
+    below: Arc<dyn BlockRead>,
     device: Arc<Overlay>,
     boot: Arc<Slice<Arc<Overlay>>>,
     root: Arc<Slice<Arc<Overlay>>>,
@@ -57,13 +58,22 @@ impl WorkingImage {
     /// # Errors
     /// The base cannot be grown, or the host cannot hold the changed blocks.
     pub fn new(base: &BaseImage, length: u64, disk_id: u32, store: FileStore) -> Result<Self, WorkingError> {
+        let image = Self::grown(base, length, store)?;
+        mbr::set_disk_signature(&image.device, disk_id)?;
+        Ok(image)
+    }
+
+    /// A working image as [`Self::new`] makes it, with the disk signature that the base has.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn grown(base: &BaseImage, length: u64, store: FileStore) -> Result<Self, WorkingError> {
         if base.table().kind != table::Kind::Mbr {
             return Err(WorkingError::NotAnMbr);
         }
-        let device = Arc::new(Overlay::new(base.device(), length, store)?);
-        let (boot, root) = (base.boot_partition(), base.root_partition());
-        let root_length = length - root.start;
-        mbr::set_disk_signature(&device, disk_id)?;
+        let root = base.root_partition();
+        let image = Self::laid_over(base.device(), base, length, store)?;
+        let root_length = image.root.len();
         if root_length > root.length {
             if let Some(next) = base.table().partitions.iter().find(|other| other.start > root.start) {
                 return Err(WorkingError::NotLast { root: root.number, next: next.number });
@@ -71,14 +81,51 @@ impl WorkingImage {
             let sectors = root_length / SECTOR;
             let size = u32::try_from(sectors).map_err(|_| WorkingError::TooLong { sectors })?;
             let number = u8::try_from(root.number).map_err(|_| WorkingError::NotAnMbr)?;
-            mbr::resize_partition(&device, number, size)?;
+            mbr::resize_partition(&image.device, number, size)?;
         }
-        let root_length = root_length.max(root.length);
+        ext4::grow(image.root.as_ref(), root_length).map_err(WorkingError::Grow)?;
+        Ok(image)
+    }
+
+    /// A working image with the disk signature `disk_id` over a layer that was made of [`Self::grown`] from this base.
+    ///
+    /// # Errors
+    /// The host cannot hold the changed blocks.
+    pub fn over(
+        layer: Arc<dyn BlockRead>,
+        base: &BaseImage,
+        disk_id: u32,
+        store: FileStore,
+    ) -> Result<Self, WorkingError> {
+        let length = layer.len();
+        let image = Self::laid_over(layer, base, length, store)?;
+        mbr::set_disk_signature(&image.device, disk_id)?;
+        Ok(image)
+    }
+
+    fn laid_over(
+        below: Arc<dyn BlockRead>,
+        base: &BaseImage,
+        length: u64,
+        store: FileStore,
+    ) -> Result<Self, WorkingError> {
+        let device = Arc::new(Overlay::new(Arc::clone(&below), length, store)?);
+        let (boot, root) = (base.boot_partition(), base.root_partition());
+        let root_length = length.saturating_sub(root.start).max(root.length);
         let slice = |name, start, length| Slice::new(Arc::clone(&device), name, start, length).map(Arc::new);
         let boot = slice("boot partition", boot.start, boot.length)?;
         let root = slice("root partition", root.start, root_length)?;
-        ext4::grow(root.as_ref(), root_length).map_err(WorkingError::Grow)?;
-        Ok(Self { device, boot, root })
+        Ok(Self { below, device, boot, root })
+    }
+
+    /// What the changed blocks are laid over.
+    pub fn below(&self) -> &Arc<dyn BlockRead> {
+        &self.below
+    }
+
+    /// The changed blocks.
+    pub fn overlay(&self) -> &Overlay {
+        &self.device
     }
 
     /// The whole image.

@@ -78,7 +78,8 @@ impl Layers {
         };
         let origin = Origin::Overlay { overlay: overlay.to_owned(), file: "overlay.toml".to_owned() };
         if !self.removed.iter().any(|(other, path, ..)| *other == partition && *path == guest) {
-            let change = Change { partition, path: guest.clone(), action: Action::Remove, origin };
+            let action = Action::Remove;
+            let change = Change { partition, ..Change::root(guest.clone(), action, origin).shared() };
             self.changes.push(Some(change));
         }
         self.removed.push((partition, guest, path.clone(), overlay.to_owned()));

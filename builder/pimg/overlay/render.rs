@@ -223,7 +223,10 @@ impl Overlay<'_> {
             }
         };
         let origin = self.origin(&entry.file);
-        self.put(manifest, Change { partition: entry.partition, path: entry.path.clone(), action, origin });
+        let change =
+            Change { partition: entry.partition, ..Change::root(entry.path.clone(), action, origin) };
+        let is_rendered = matches!(entry.kind, Kind::File { template: true, .. });
+        self.put(manifest, if is_rendered { change } else { change.shared() });
     }
 
     fn template(&mut self, templates: &Templates, host: &Path, file: &str) -> Option<Content> {

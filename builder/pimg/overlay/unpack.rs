@@ -33,7 +33,7 @@ pub fn unpack(download: &Download, bytes: &[u8]) -> Result<Vec<Change>, Error> {
     match &download.place {
         Place::File { path, ownership } => {
             let action = Action::PutFile { content: Content::bytes(bytes), ownership: *ownership };
-            Ok(vec![Change::root(path.clone(), action, origin)])
+            Ok(vec![Change::root(path.clone(), action, origin).shared()])
         }
         Place::Unpack { directory, strip, ownership } => {
             let mut members =
@@ -41,7 +41,8 @@ pub fn unpack(download: &Download, bytes: &[u8]) -> Result<Vec<Change>, Error> {
             let read = members.read(bytes);
             let members =
                 read.map(|()| members.found).map_err(|message| Error::unpacking(download, message))?;
-            Ok(members.into_iter().map(|(path, action)| Change::root(path, action, origin.clone())).collect())
+            let change = |(path, action)| Change::root(path, action, origin.clone()).shared();
+            Ok(members.into_iter().map(change).collect())
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What every download of this room needs, in one place: cache, connections, vault, redirections.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use pimg_fetch::digest::Sha256Digest;
 use pimg_fetch::{ArchiveFetcher, Batch, Cache, Client, Patience, Vault, Wanted, Watch};
@@ -10,6 +10,7 @@ use super::options::Options;
 use crate::command::Context;
 use crate::command::watch::WatchReporter;
 use crate::failure::{Class, Failure};
+use crate::host::cache::CacheDir;
 use crate::host::env;
 use crate::profile::host::Mirror;
 
@@ -17,6 +18,8 @@ use crate::profile::host::Mirror;
 pub struct Network<'a> {
     pub(super) context: &'a Context<'a>,
     pub(super) options: &'a Options,
+    /// Keeps others from removing the cache meanwhile.
+    in_use: CacheDir,
     cache: Cache,
     client: Option<Client>,
     vault: Option<Vault>,
@@ -31,7 +34,13 @@ impl<'a> Network<'a> {
         let directory = context.environment.cache_dir().ok_or(crate::host::HostError::NoCacheDir)?;
         let vault = options.vault.as_deref().map(Vault::open).transpose()?;
         let client = if options.offline { None } else { Some(Client::new(Patience::default())?) };
-        Ok(Self { context, options, cache: Cache::open(&directory)?, client, vault })
+        let in_use = CacheDir::open(&directory)?;
+        Ok(Self { context, options, in_use, cache: Cache::open(&directory)?, client, vault })
+    }
+
+    /// Where the cache is, in use as long as this value.
+    pub fn cache_dir(&self) -> &Path {
+        self.in_use.path()
     }
 
     /// The cache.

@@ -181,7 +181,7 @@ fn placed(download: &overlay::Download, path: PathBuf, sha256: Sha256Digest) -> 
         Origin::Overlay { overlay: download.overlay.clone(), file: format!("download {}", download.name) };
     let (len, sha256) = (files::length(&path)?, sha256.to_string());
     let action = Action::PutFile { content: Content::HostFile { path, len, sha256 }, ownership: *ownership };
-    Ok(vec![Change::root(place.clone(), action, origin)])
+    Ok(vec![Change::root(place.clone(), action, origin).shared()])
 }
 
 fn digest(text: &str) -> Result<Sha256Digest, Failure> {

@@ -5,11 +5,12 @@ use crate::guest;
 use crate::guest::base_files::BaseReadError;
 use crate::image::apply::ApplyError;
 use crate::image::emit::EmitError;
+use crate::image::golden::GoldenError;
 use crate::image::size::TooSmall;
 use crate::image::working::WorkingError;
 use crate::plan::merge::Collision;
 use crate::profile::problem::{Problem, Report};
-use pimg_disk::{ext4, fat};
+use pimg_disk::{ext4, fat, overlay};
 use pimg_fetch::error as fetch;
 
 impl Fault for fetch::Error {
@@ -145,6 +146,29 @@ impl Fault for WorkingError {
                 vec!["lower `image.size` in the profile".to_owned()]
             }
             _ => Vec::new(),
+        }
+    }
+}
+
+impl Fault for GoldenError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Working(error) => error.class(),
+            Self::Apply(error) => error.class(),
+            Self::Check(error) => error.class(),
+            Self::Write(_) => Class::Host,
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Working(error) => error.hints(),
+            Self::Apply(error) => error.hints(),
+            Self::Check(error) => error.hints(),
+            Self::Write(overlay::Error::Io(error)) if error.kind() == std::io::ErrorKind::StorageFull => {
+                vec!["make room with `pimg clean --cache --older-than 7d`".to_owned()]
+            }
+            Self::Write(_) => Vec::new(),
         }
     }
 }

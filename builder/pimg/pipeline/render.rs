@@ -20,6 +20,7 @@ use crate::lock::lockfile::LockedDownload;
 use crate::overlay::{Rendered, UnitRequest};
 use crate::packages::{self, Obtained};
 use crate::plan::change::{Action, Change, Partition};
+use crate::plan::layers::Layered;
 use crate::plan::merge::merge;
 use crate::plan::path::GuestPath;
 use crate::plan::resolve::follow_parents;
@@ -29,8 +30,8 @@ const LONGEST_KEYRING: u64 = 1 << 20;
 
 /// Everything that a host's image will be.
 pub struct PlannedHost {
-    /// All changes, in the order in which they are made.
-    pub changes: Vec<Change>,
+    /// All changes, by the layer that they go to.
+    pub changes: Layered,
     /// Length of the image in bytes.
     pub image_length: u64,
     /// The files that came into it beside packages, as the lock names them.
@@ -90,6 +91,7 @@ pub fn plan_host(
     let image_length = image_length(sizes(base), &changes, obtained.growth, &host.image)?;
     let epoch =
         i64::try_from(epoch).map_err(|_| Failure::new(Class::Usage, "the build's time is out of range"))?;
+    let changes = Layered::of(changes);
     Ok(PlannedHost { changes, image_length, downloads: obtained.downloads.clone(), epoch })
 }
 

@@ -140,6 +140,17 @@ impl fmt::Display for Origin {
     }
 }
 
+/// Whether what a change holds can depend on the host. Whoever makes the change knows from what it makes it; nothing
+/// is found out by comparing hosts, so that a host built alone is built alike.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// It may: a value of the profile, a template, a secret.
+    #[default]
+    Host,
+    /// It cannot: a file as an overlay has it, a package, a script of pimg.
+    Shared,
+}
+
 /// One change to an image.
 #[derive(Clone, Debug)]
 pub struct Change {
@@ -151,16 +162,24 @@ pub struct Change {
     pub action: Action,
     /// Where it comes from.
     pub origin: Origin,
+    /// Whether it can depend on the host.
+    pub scope: Scope,
 }
 
 impl Change {
-    /// A change on the root file system.
+    /// A change on the root file system, of this host until somebody says otherwise.
     pub fn root(path: GuestPath, action: Action, origin: Origin) -> Self {
-        Self { partition: Partition::Root, path, action, origin }
+        Self { partition: Partition::Root, path, action, origin, scope: Scope::Host }
     }
 
-    /// A change on the boot partition.
+    /// A change on the boot partition, of this host until somebody says otherwise.
     pub fn boot(path: GuestPath, action: Action, origin: Origin) -> Self {
-        Self { partition: Partition::Boot, path, action, origin }
+        Self { partition: Partition::Boot, path, action, origin, scope: Scope::Host }
+    }
+
+    /// The same change, which cannot depend on the host.
+    #[must_use]
+    pub fn shared(self) -> Self {
+        Self { scope: Scope::Shared, ..self }
     }
 }
