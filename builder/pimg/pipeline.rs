@@ -48,6 +48,7 @@ use crate::host::staging::Staging;
 use crate::image::apply::apply;
 use crate::image::check::check;
 use crate::image::format::ImageFormat;
+use crate::image::frames::FrameCache;
 use crate::image::store::FileStore;
 use crate::image::working::WorkingImage;
 use crate::lock::lockfile::Lockfile;
@@ -91,7 +92,8 @@ pub fn build(plan: &BuildPlan<'_>, context: &Context<'_>) -> Result<Vec<BuiltIma
     prepared.fetch(&network)?;
     let identities = Identities::load(plan.hosts, context)?;
     let lock_sha256 = Sha256Digest::of(prepared.lock.to_text().as_bytes()).to_string();
-    let shared = Shared { plan, lock: &prepared.lock, lock_sha256, identities, staging, network };
+    let frames = open_frames(context);
+    let shared = Shared { plan, lock: &prepared.lock, lock_sha256, identities, staging, network, frames };
     let mut built = Vec::new();
     for (host, secrets) in prepared.hosts.iter().zip(&secrets) {
         let started = env::now();
@@ -111,6 +113,12 @@ fn secrets_of(plan: &BuildPlan<'_>, context: &Context<'_>) -> Result<Vec<Option<
     plan.hosts.iter().map(of_host).collect()
 }
 
+/// The cache of compressed frames; what is wrong with it costs time only.
+fn open_frames(context: &Context<'_>) -> Option<FrameCache> {
+    let opened = FrameCache::open(&context.environment.cache_dir()?);
+    opened.inspect_err(|error| context.reporter.notice(&format!("cannot use the cache of frames: {error}"))).ok()
+}
+
 /// What the hosts of a build share.
 struct Shared<'a> {
     plan: &'a BuildPlan<'a>,
@@ -119,6 +127,7 @@ struct Shared<'a> {
     identities: Identities,
     staging: Staging,
     network: Network<'a>,
+    frames: Option<FrameCache>,
 }
 
 impl Shared<'_> {

@@ -3,8 +3,10 @@
 use std::io;
 use std::ops::Range;
 
+use sha2::{Digest as _, Sha256};
+
 use super::store::{BLOCK_SIZE, Block};
-use crate::block::BlockRead;
+use crate::block::{BlockRead, Origin};
 
 /// [`BLOCK_SIZE`] as an offset.
 pub(super) const BLOCK: u64 = BLOCK_SIZE as u64;
@@ -28,6 +30,34 @@ pub(super) trait Replacements {
 
     /// Reads what is kept for block `number` at `slot`.
     fn load(&self, number: u64, slot: u32, block: &mut Block) -> io::Result<()>;
+}
+
+/// The name of a range of which some blocks may be replaced: that of the base where none is, else one made of the
+/// base's name and of the replaced blocks, so that it costs what was changed and not what is there.
+pub(super) fn origin(
+    base: &dyn BlockRead,
+    replacements: &impl Replacements,
+    range: Range<u64>,
+) -> io::Result<Option<Origin>> {
+    let Some(below) = base.origin(range.clone())? else { return Ok(None) };
+    let end = range.end.div_ceil(BLOCK);
+    let mut number = range.start / BLOCK;
+    let mut name: Option<Sha256> = None;
+    let mut block = [0; BLOCK_SIZE];
+    while let Some((found, replaced)) = replacements.next(number).filter(|(found, _)| *found < end) {
+        let name = name.get_or_insert_with(|| Sha256::new_with_prefix(below));
+        name.update(found.to_le_bytes());
+        match replaced {
+            Replaced::Zero => name.update([0]),
+            Replaced::Slot(slot) => {
+                replacements.load(found, slot, &mut block)?;
+                name.update([1]);
+                name.update(block);
+            }
+        }
+        number = found + 1;
+    }
+    Ok(Some(name.map_or(below, |name| name.finalize().into())))
 }
 
 /// Reads from a base that may be shorter than what is laid over it: zeroes follow.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pimg_disk::block::BlockRead;
-use pimg_disk::ext4;
+use pimg_disk::{Named, ext4};
 use pimg_fetch::digest::Sha256Digest;
 use pimg_fetch::{
     BaseFetcher, Cache, Client, Limits, Patience, Pins, Source, Vault, VerifiedBase, base_from_vault,
@@ -86,7 +86,8 @@ pub(super) fn get_base(
         let (sha256, raw) = (verified.published_digest().to_string(), verified.raw_digest().to_string());
         lock.lock.require_base(&name)?.compare(Some(&sha256), Some(&raw))?;
     }
-    let device: Arc<dyn BlockRead> = Arc::new(FileDevice::open(verified.path())?);
+    let device = FileDevice::open(verified.path())?;
+    let device: Arc<dyn BlockRead> = Arc::new(Named::new(device, *verified.raw_digest().as_bytes()));
     let image = BaseImage::open(device)?;
     let digests = check_once(&image, verified.raw_digest(), cache_dir.path(), context)?;
     Ok(CheckedBase {
