@@ -16,12 +16,15 @@ use super::lanes::{AHEAD, Lane};
 use super::resume::{self, Resume};
 use super::spans::{Content, Span};
 use super::stock::Stock;
+use super::xz::Carried;
 use super::{Container, EmitError, FrameEncoder, Watch};
 
 /// What is to be written, and by how many.
 pub(super) struct Job<'a> {
     pub(super) image: &'a dyn BlockRead,
     pub(super) spans: &'a [Span],
+    /// Where blocks are carried over from.
+    pub(super) carried: Option<&'a Carried>,
     pub(super) workers: usize,
     pub(super) watch: &'a Watch<'a>,
 }
@@ -134,6 +137,13 @@ impl Line<'_, '_, '_> {
                 Waiting::Ready(self.hole(span.len())?)
             }
             Content::Named(key) if let Some(frame) = self.stock.take(key) => {
+                self.counts.0 += 1;
+                self.feed_raw(is_digested, || Feed::Image(span.range.clone()))?;
+                Waiting::Ready(Arc::new(frame))
+            }
+            Content::Carried(_) => {
+                let carried = self.job.carried.ok_or_else(EmitError::worker)?;
+                let frame = carried.read(&span.range).map_err(EmitError::Read)?;
                 self.counts.0 += 1;
                 self.feed_raw(is_digested, || Feed::Image(span.range.clone()))?;
                 Waiting::Ready(Arc::new(frame))

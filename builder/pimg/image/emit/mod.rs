@@ -28,6 +28,7 @@ mod zst;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::num::NonZero;
+use std::ops::Range;
 use std::path::Path;
 use std::thread;
 
@@ -36,6 +37,7 @@ use pimg_fetch::digest::Sha256Digest;
 
 use self::line::Job;
 use self::stock::Stock;
+pub use self::xz::Carried;
 use super::format::ImageFormat;
 use super::frames::FrameCache;
 use crate::progress::{Reporter, TaskId};
@@ -125,9 +127,17 @@ impl Watch<'_> {
     }
 }
 
+/// An image, and how it is cut.
+struct Source<'a> {
+    image: &'a dyn BlockRead,
+    ranges: Vec<Range<u64>>,
+    carried: Option<&'a Carried>,
+}
+
 /// Writes images.
 pub struct Emitter<'a> {
     frames: Option<&'a FrameCache>,
+    carried: Option<&'a Carried>,
     workers: usize,
     reporter: &'a dyn Reporter,
 }
@@ -136,13 +146,19 @@ impl<'a> Emitter<'a> {
     /// Without a cache, with a worker for each core.
     pub fn new(reporter: &'a dyn Reporter) -> Self {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
-        Self { frames: None, workers: cores.min(MOST_WORKERS), reporter }
+        Self { frames: None, carried: None, workers: cores.min(MOST_WORKERS), reporter }
     }
 
     /// Takes frames from this cache, and adds to it.
     #[must_use]
     pub fn with_frames(self, frames: Option<&'a FrameCache>) -> Self {
         Self { frames, ..self }
+    }
+
+    /// Carries over blocks of the base's own `.xz` into a `.img.xz`.
+    #[must_use]
+    pub fn with_base(self, carried: Option<&'a Carried>) -> Self {
+        Self { carried, ..self }
     }
 
     /// Shares the cores with so many other emissions that `jobs` run at a time.
@@ -171,12 +187,14 @@ impl<'a> Emitter<'a> {
             ImageFormat::Raw => raw::emit(image, file, &watch)?,
             ImageFormat::Zst => {
                 let ranges = spans::even(image.len(), zst::FRAME);
-                self.emit_frames(image, ranges, &mut zst::Zst::default(), self.workers, file, &watch)?
+                let container = &mut zst::Zst::default();
+                self.emit_frames(Source { image, ranges, carried: None }, container, self.workers, file, &watch)?
             }
             ImageFormat::Xz => {
-                let ranges = spans::even(image.len(), xz::BLOCK);
-                let workers = self.workers.min(xz::MOST_WORKERS);
-                self.emit_frames(image, ranges, &mut xz::Xz::default(), workers, file, &watch)?
+                let carried = self.carried;
+                let ranges = xz::ranges(image, carried).map_err(EmitError::Read)?;
+                let (container, workers) = (&mut xz::Xz::new(carried), self.workers.min(xz::MOST_WORKERS));
+                self.emit_frames(Source { image, ranges, carried }, container, workers, file, &watch)?
             }
         };
         let FrameCount { cached, made } = emitted.frames;
@@ -190,18 +208,18 @@ impl<'a> Emitter<'a> {
 
     fn emit_frames(
         &self,
-        image: &dyn BlockRead,
-        ranges: Vec<std::ops::Range<u64>>,
+        source: Source<'_>,
         container: &mut dyn Container,
         workers: usize,
         file: File,
         watch: &Watch<'_>,
     ) -> Result<Emitted, EmitError> {
+        let Source { image, ranges, carried } = source;
         let codec = container.codec();
-        let spans = spans::look(image, ranges, &codec).map_err(EmitError::Read)?;
+        let spans = spans::look(image, ranges, &codec, carried).map_err(EmitError::Read)?;
         let mut stock = Stock::open(self.frames, &codec, &spans);
         let mut out = BufWriter::new(file);
-        let job = Job { image, spans: &spans, workers, watch };
+        let job = Job { image, spans: &spans, carried, workers, watch };
         let written = line::run(&job, container, &mut stock, &mut out)?;
         out.flush().map_err(EmitError::Write)?;
         if let Some(problem) = stock.close() {

@@ -19,7 +19,7 @@ const PIECE: u64 = 1 << 20;
 /// Data goes to the file, holes stay holes; the digest sees both.
 pub(super) fn emit(image: &dyn BlockRead, mut file: File, watch: &Watch<'_>) -> Result<Emitted, EmitError> {
     file.set_len(image.len()).map_err(EmitError::Write)?;
-    let pieces = spans::look(image, spans::even(image.len(), PIECE), "").map_err(EmitError::Read)?;
+    let pieces = spans::look(image, spans::even(image.len(), PIECE), "", None).map_err(EmitError::Read)?;
     let digest = thread::scope(|scope| {
         let digester = Digester::start(scope, image, Sha256::new());
         for piece in &pieces {

@@ -6,6 +6,7 @@ use std::ops::Range;
 use pimg_disk::block::BlockRead;
 use sha2::{Digest as _, Sha256};
 
+use super::xz::Carried;
 use crate::image::frames::FrameKey;
 
 /// A piece of the image that becomes one frame of the output.
@@ -23,6 +24,8 @@ pub(super) enum Content {
     Hole,
     /// Bytes whose frame has this name in the frame cache.
     Named(FrameKey),
+    /// A block of the base's own file, of this name.
+    Carried(FrameKey),
     /// Bytes that have to be read.
     Unknown,
 }
@@ -34,6 +37,7 @@ impl Span {
         usize::try_from(self.range.end - self.range.start).unwrap_or(usize::MAX)
     }
 
+    /// The name of its frame in the frame cache.
     pub(super) fn key(&self) -> Option<&FrameKey> {
         if let Content::Named(key) = &self.content { Some(key) } else { None }
     }
@@ -48,7 +52,12 @@ pub(super) fn even(total: u64, length: u64) -> Vec<Range<u64>> {
 ///
 /// # Errors
 /// The image cannot be read.
-pub(super) fn look(image: &dyn BlockRead, ranges: Vec<Range<u64>>, codec: &str) -> io::Result<Vec<Span>> {
+pub(super) fn look(
+    image: &dyn BlockRead,
+    ranges: Vec<Range<u64>>,
+    codec: &str,
+    carried: Option<&Carried>,
+) -> io::Result<Vec<Span>> {
     let mut data: Option<Range<u64>> = None;
     let mut ended = false;
     let mut spans = Vec::with_capacity(ranges.len());
@@ -58,11 +67,14 @@ pub(super) fn look(image: &dyn BlockRead, ranges: Vec<Range<u64>>, codec: &str) 
             ended = data.is_none();
         }
         let is_hole = data.as_ref().is_none_or(|data| data.start >= range.end);
-        let content = if is_hole {
-            Content::Hole
-        } else {
-            let origin = image.origin(range.clone())?;
-            origin.map_or(Content::Unknown, |origin| Content::Named(name(codec, &origin, &range)))
+        let origin = if is_hole { None } else { image.origin(range.clone())? };
+        let content = match origin {
+            _ if is_hole => Content::Hole,
+            None => Content::Unknown,
+            Some(origin) => match carried.and_then(|carried| carried.name(&range, &origin)) {
+                Some(key) => Content::Carried(key),
+                None => Content::Named(name(codec, &origin, &range)),
+            },
         };
         spans.push(Span { range, content });
     }
@@ -86,7 +98,7 @@ pub(super) fn prefixes(codec: &str, spans: &[Span]) -> Vec<FrameKey> {
         let next = Sha256::new_with_prefix(name).chain_update(span.range.end.to_le_bytes());
         name = match &span.content {
             Content::Hole => next.chain_update([0]).finalize().into(),
-            Content::Named(key) => next.chain_update([1]).chain_update(key).finalize().into(),
+            Content::Named(key) | Content::Carried(key) => next.chain_update([1]).chain_update(key).finalize().into(),
             Content::Unknown => break,
         };
         names.push(name);

@@ -2,4 +2,5 @@
 
 mod cached;
 mod support;
+mod xz;
 mod zst;

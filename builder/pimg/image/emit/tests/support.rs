@@ -10,7 +10,7 @@ use pimg_disk::block::{BlockRead, BlockWrite, MemoryDevice};
 use pimg_disk::overlay::{MemoryStore, Overlay};
 use pimg_fetch::digest::Sha256Digest;
 
-use crate::image::emit::{Emitted, Emitter};
+use crate::image::emit::{Carried, Emitted, Emitter};
 use crate::image::format::ImageFormat;
 use crate::image::frames::FrameCache;
 use crate::progress::Silent;
@@ -78,8 +78,20 @@ pub(super) fn write(
     frames: Option<&FrameCache>,
     workers: usize,
 ) -> (Vec<u8>, Emitted) {
+    write_by(image, format, &Emitter { frames, carried: None, workers, reporter: &Silent })
+}
+
+/// Writes a `.img.xz` with blocks of the base's own.
+pub(super) fn write_over(
+    image: &dyn BlockRead,
+    carried: Option<&Carried>,
+    frames: Option<&FrameCache>,
+) -> (Vec<u8>, Emitted) {
+    write_by(image, ImageFormat::Xz, &Emitter { frames, carried, workers: 2, reporter: &Silent })
+}
+
+fn write_by(image: &dyn BlockRead, format: ImageFormat, emitter: &Emitter<'_>) -> (Vec<u8>, Emitted) {
     let file = tempfile::NamedTempFile::new().expect("a file");
-    let emitter = Emitter { frames, workers, reporter: &Silent };
     let emitted = emitter.emit(image, format, file.reopen().expect("a file"), file.path()).expect("writes");
     let bytes = fs::read(file.path()).expect("a file");
     assert_eq!((emitted.size, emitted.sha256), (bytes.len() as u64, Sha256Digest::of(&bytes)));
