@@ -8,6 +8,9 @@ use std::io;
 use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 
+/// A name for bytes: a digest, or a digest of digests.
+pub type Origin = [u8; 32];
+
 /// A device that can be read.
 pub trait BlockRead: Send + Sync {
     /// Length in bytes.
@@ -33,6 +36,19 @@ pub trait BlockRead: Send + Sync {
     fn next_data(&self, offset: u64) -> io::Result<Option<Range<u64>>> {
         Ok((offset < self.len()).then(|| offset..self.len()))
     }
+
+    /// A name for the bytes of `range`, found without reading what nobody changed.
+    ///
+    /// Two devices that give one name to the same range have the same bytes in it; what lies behind the end of a
+    /// device counts as zeroes. `None` where that is not known: the device below all others has to be
+    /// [`Named`](crate::Named) by somebody who knows its digest.
+    ///
+    /// # Errors
+    /// Whatever the device itself reports.
+    fn origin(&self, range: Range<u64>) -> io::Result<Option<Origin>> {
+        let _ = range;
+        Ok(None)
+    }
 }
 
 /// A device that can be written too. Its length never changes.
@@ -55,6 +71,9 @@ macro_rules! forward_reads {
             }
             fn next_data(&self, offset: u64) -> io::Result<Option<Range<u64>>> {
                 (**self).next_data(offset)
+            }
+            fn origin(&self, range: Range<u64>) -> io::Result<Option<Origin>> {
+                (**self).origin(range)
             }
         }
         impl<D: BlockWrite + ?Sized> BlockWrite for $pointer {

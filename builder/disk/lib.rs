@@ -8,8 +8,10 @@ pub mod ext4;
 pub mod fat;
 mod gpt;
 pub mod mbr;
+mod named;
 pub mod overlay;
 mod slice;
 pub mod table;
 
+pub use named::Named;
 pub use slice::Slice;

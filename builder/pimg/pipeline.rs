@@ -27,6 +27,7 @@ mod render;
 mod secrets;
 
 use std::path::Path;
+use std::sync::Arc;
 
 pub use base::CheckedBase;
 pub(crate) use identity::made_seed;
@@ -38,6 +39,7 @@ pub use secrets::HostSecrets;
 use golden::GoldenLayers;
 use publish::{Finished, publish};
 
+use pimg_disk::Named;
 use pimg_fetch::digest::Sha256Digest;
 
 use crate::command::Context;
@@ -50,6 +52,7 @@ use crate::host::staging::Staging;
 use crate::image::apply::apply;
 use crate::image::check::check;
 use crate::image::format::ImageFormat;
+use crate::image::frames::FrameCache;
 use crate::image::golden::GoldenInputs;
 use crate::image::store::FileStore;
 use crate::image::working::WorkingImage;
@@ -95,7 +98,9 @@ pub fn build(plan: &BuildPlan<'_>, context: &Context<'_>) -> Result<Vec<BuiltIma
     let identities = Identities::load(plan.hosts, context)?;
     let lock_sha256 = Sha256Digest::of(prepared.lock.to_text().as_bytes()).to_string();
     let golden = GoldenLayers::open(network.cache_dir())?;
-    let shared = Shared { plan, lock: &prepared.lock, lock_sha256, identities, staging, network, golden };
+    let frames = open_frames(context);
+    let shared =
+        Shared { plan, lock: &prepared.lock, lock_sha256, identities, staging, network, golden, frames };
     let mut built = Vec::new();
     for (host, secrets) in prepared.hosts.iter().zip(&secrets) {
         let started = env::now();
@@ -115,6 +120,14 @@ fn secrets_of(plan: &BuildPlan<'_>, context: &Context<'_>) -> Result<Vec<Option<
     plan.hosts.iter().map(of_host).collect()
 }
 
+/// The cache of compressed frames; what is wrong with it costs time only.
+fn open_frames(context: &Context<'_>) -> Option<FrameCache> {
+    let opened = FrameCache::open(&context.environment.cache_dir()?);
+    opened
+        .inspect_err(|error| context.reporter.notice(&format!("cannot use the cache of frames: {error}")))
+        .ok()
+}
+
 /// What the hosts of a build share.
 struct Shared<'a> {
     plan: &'a BuildPlan<'a>,
@@ -124,6 +137,7 @@ struct Shared<'a> {
     staging: Staging,
     network: Network<'a>,
     golden: GoldenLayers,
+    frames: Option<FrameCache>,
 }
 
 impl Shared<'_> {
@@ -158,11 +172,11 @@ impl Shared<'_> {
     ) -> Result<BuiltImage, Failure> {
         let (host, base) = (prepared.host, prepared.base.as_ref());
         // 10
-        let layer = self.golden.get(golden, context)?;
+        let layer = Named::new(self.golden.get(golden, context)?, *golden.key().as_bytes());
         let work = self.staging.path();
         let store = FileStore::in_directory(work).map_err(work_file(work))?;
         let disk_id = seed::disk_id(&self.identities.of(host)?.seed, &host.hostname);
-        let image = WorkingImage::over(layer, &base.image, disk_id, store)?;
+        let image = WorkingImage::over(Arc::new(layer), &base.image, disk_id, store)?;
         // 11
         apply(&image, planned.changes.host(), planned.epoch, context.reporter)?;
         // 12

@@ -10,7 +10,7 @@ use pimg::guest::steps;
 use pimg::host::FileDevice;
 use pimg::image::apply::apply;
 use pimg::image::base::BaseImage;
-use pimg::image::emit::emit;
+use pimg::image::emit::Emitter;
 use pimg::image::format::ImageFormat;
 use pimg::image::store::FileStore;
 use pimg::image::working::WorkingImage;
@@ -119,7 +119,9 @@ fn embed(image: &Path, set: &PackageSet, project: &Project, card: &Path) {
     let epoch = i64::try_from(EPOCH).expect("a time");
     apply(&working, &changes, epoch, &Silent).expect("applying the changes");
     let file = File::create_new(card).expect("the card");
-    emit(working.device().as_ref(), ImageFormat::Raw, file, card, &Silent).expect("writing the card");
+    Emitter::new(&Silent)
+        .emit(working.device().as_ref(), ImageFormat::Raw, file, card)
+        .expect("writing the card");
 }
 
 /// The disk signature in the master boot record: the root file system is found by it.

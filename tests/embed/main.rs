@@ -16,7 +16,7 @@ use std::time::Instant;
 use pimg::host::FileDevice;
 use pimg::image::apply::apply;
 use pimg::image::base::BaseImage;
-use pimg::image::emit::emit;
+use pimg::image::emit::Emitter;
 use pimg::image::format::ImageFormat;
 use pimg::image::store::FileStore;
 use pimg::image::working::WorkingImage;
@@ -113,7 +113,9 @@ fn files_of_the_host_land_whole() {
     }
     let path = dir.path().join("image.img");
     let file = File::create_new(&path).expect("a file");
-    emit(image.device().as_ref(), ImageFormat::Raw, file, &path, &Silent).expect("writing the image");
+    Emitter::new(&Silent)
+        .emit(image.device().as_ref(), ImageFormat::Raw, file, &path)
+        .expect("writing the image");
     judges::expect_no_complaint(&path);
     expect_whole(dir.path(), &path, &changes);
 }

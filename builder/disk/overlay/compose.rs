@@ -3,8 +3,10 @@
 use std::io;
 use std::ops::Range;
 
+use sha2::{Digest as _, Sha256};
+
 use super::store::BLOCK_SIZE;
-use crate::block::BlockRead;
+use crate::block::{BlockRead, Origin};
 
 /// [`BLOCK_SIZE`] as an offset.
 pub(super) const BLOCK: u64 = BLOCK_SIZE as u64;
@@ -57,6 +59,9 @@ impl Run {
     }
 }
 
+/// Blocks that are read at once for a name.
+const NAMED_AT_ONCE: u64 = 64;
+
 /// Which blocks are replaced.
 pub(super) trait Replacements {
     /// The first replaced blocks at or behind block `from`, at most `most` of them, which is not zero. Less than
@@ -65,6 +70,37 @@ pub(super) trait Replacements {
 
     /// Reads what is kept in whole blocks from block `number` on, in slots from `slot` on.
     fn load(&self, number: u64, slot: u32, blocks: &mut [u8]) -> io::Result<()>;
+}
+
+/// The name of a range of which some blocks may be replaced: that of the base where none is, else one made of the
+/// base's name and of the replaced blocks, so that it costs what was changed and not what is there.
+pub(super) fn origin(
+    base: &dyn BlockRead,
+    replacements: &impl Replacements,
+    range: Range<u64>,
+) -> io::Result<Option<Origin>> {
+    let Some(below) = base.origin(range.clone())? else { return Ok(None) };
+    let end = range.end.div_ceil(BLOCK);
+    let mut from = range.start / BLOCK;
+    let mut name: Option<Sha256> = None;
+    let mut buffer = Vec::new();
+    while let Some(run) = replacements.next(from, NAMED_AT_ONCE).filter(|run| run.start < end) {
+        let run = run.cut(run.start, end - run.start);
+        from = run.end();
+        let name = name.get_or_insert_with(|| Sha256::new_with_prefix(below));
+        let Replaced::Slot(slot) = run.replaced else {
+            (run.start..from).for_each(|number| name.update((number << 1 | 1).to_le_bytes()));
+            continue;
+        };
+        buffer.resize(usize::try_from(run.count * BLOCK).map_err(io::Error::other)?, 0);
+        replacements.load(run.start, slot, &mut buffer)?;
+        // block by block, as one content may come in other runs
+        for (number, block) in (run.start..from).zip(buffer.chunks_exact(BLOCK_SIZE)) {
+            name.update((number << 1).to_le_bytes());
+            name.update(block);
+        }
+    }
+    Ok(Some(name.map_or(below, |name| name.finalize().into())))
 }
 
 /// Reads from a base that may be shorter than what is laid over it: zeroes follow.

@@ -10,11 +10,11 @@ use std::io;
 use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use super::compose::{BLOCK, Replaced, Replacements, Run, next_data, read_base, read_through};
+use super::compose::{BLOCK, Replaced, Replacements, Run, next_data, origin, read_base, read_through};
 use super::error::Error;
 use super::layer::{Digest, LayerHead, write_layer};
 use super::store::{BLOCK_SIZE, Block, BlockStore};
-use crate::block::{BlockRead, BlockWrite};
+use crate::block::{BlockRead, BlockWrite, Origin};
 
 /// Bytes that a long write compares with the base, and keeps, at once.
 const COMPARE: usize = 64 * BLOCK_SIZE;
@@ -254,6 +254,12 @@ impl BlockRead for Overlay {
         let index = self.index();
         let view = View { index: &index, store: self.store.as_ref() };
         next_data(self.base.as_ref(), &view, self.len, offset)
+    }
+
+    fn origin(&self, range: Range<u64>) -> io::Result<Option<Origin>> {
+        let index = self.index();
+        let view = View { index: &index, store: self.store.as_ref() };
+        origin(self.base.as_ref(), &view, range)
     }
 }
 

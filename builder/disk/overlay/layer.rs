@@ -31,7 +31,7 @@ use super::compose::{BLOCK, Replaced, Replacements, Run, next_data, read_through
 use super::cow::check_range;
 use super::error::Error;
 use super::store::BLOCK_SIZE;
-use crate::block::BlockRead;
+use crate::block::{BlockRead, Origin};
 
 /// A SHA-256 digest.
 pub type Digest = [u8; 32];
@@ -335,5 +335,13 @@ impl BlockRead for Layer {
 
     fn next_data(&self, offset: u64) -> io::Result<Option<Range<u64>>> {
         next_data(self.base.as_ref(), self, self.len, offset)
+    }
+
+    /// What the layer changed has no name here: its reader has the digest of the layer, see [`Named`](crate::Named).
+    fn origin(&self, range: Range<u64>) -> io::Result<Option<Origin>> {
+        match self.next(range.start / BLOCK, 1) {
+            Some(run) if run.start < range.end.div_ceil(BLOCK) => Ok(None),
+            _ => self.base.origin(range),
+        }
     }
 }

@@ -8,6 +8,7 @@ pub mod copies;
 pub mod digests;
 pub mod emit;
 pub mod format;
+pub mod frames;
 pub mod golden;
 pub mod manifest;
 pub mod manifest_check;

@@ -1,10 +1,10 @@
 //! Steps 4 to 6: the base image, from wherever it is to a file that may be trusted.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use pimg_disk::block::BlockRead;
-use pimg_disk::ext4;
+use pimg_disk::{Named, ext4};
 use pimg_fetch::digest::Sha256Digest;
 use pimg_fetch::{
     BaseFetcher, Cache, Client, Limits, Patience, Pins, Source, Vault, VerifiedBase, base_from_vault,
@@ -19,6 +19,7 @@ use crate::host::error::HostError;
 use crate::host::files;
 use crate::image::base::{BaseError, BaseImage};
 use crate::image::digests::{self, Digests};
+use crate::image::emit::Carried;
 use crate::image::manifest::BaseEntry;
 use crate::image::sweep::sweep;
 use crate::lock::lockfile::{LockedBase, Lockfile};
@@ -38,8 +39,21 @@ pub struct CheckedBase {
     pub sha256: Sha256Digest,
     /// Digest of the raw image.
     pub raw_sha256: Sha256Digest,
+    /// Its published file, for as long as it is there.
+    published: Option<PathBuf>,
+    /// What a `.img.xz` can take over from it, once that was asked for.
+    carried: OnceLock<Option<Carried>>,
     /// Where it came from; of a path only the file's name, so that two machines write the same manifest.
     pub source: String,
+}
+
+impl CheckedBase {
+    /// The blocks of its published file that a `.img.xz` can carry over. A file that is gone, or another one by now,
+    /// has none: the image is the same, and its file takes longer and has other bytes.
+    pub(super) fn carried(&self) -> Option<&Carried> {
+        let open = |path: &PathBuf| Carried::open(path, self.sha256, self.raw_sha256).ok().flatten();
+        self.carried.get_or_init(|| self.published.as_ref().and_then(open)).as_ref()
+    }
 }
 
 impl From<&CheckedBase> for BaseEntry {
@@ -86,10 +100,14 @@ pub(super) fn get_base(
         let (sha256, raw) = (verified.published_digest().to_string(), verified.raw_digest().to_string());
         lock.lock.require_base(&name)?.compare(Some(&sha256), Some(&raw))?;
     }
-    let device: Arc<dyn BlockRead> = Arc::new(FileDevice::open(verified.path())?);
+    let device = FileDevice::open(verified.path())?;
+    let device: Arc<dyn BlockRead> = Arc::new(Named::new(device, *verified.raw_digest().as_bytes()));
     let image = BaseImage::open(device)?;
     let digests = check_once(&image, verified.raw_digest(), cache_dir.path(), context)?;
+    let published = if let Source::File(path) = &source { Some(path.clone()) } else { None };
     Ok(CheckedBase {
+        published,
+        carried: OnceLock::new(),
         image,
         digests,
         sha256: verified.published_digest(),

@@ -10,7 +10,8 @@ use crate::command::outcome::BuiltImage;
 use crate::failure::{Class, Failure};
 use crate::guest::base_files::BaseFiles;
 use crate::host::files;
-use crate::image::emit::emit;
+use crate::image::emit::Emitter;
+use crate::image::format::ImageFormat;
 use crate::image::manifest::{BaseEntry, ChangeEntry, ImageEntry, Manifest, SCHEMA};
 use crate::image::sbom::{SbomInputs, sbom};
 use crate::plan::change::Partition;
@@ -38,7 +39,9 @@ pub(super) fn publish(
     let name = format!("{}-{}.{}", host.hostname, host.image.version, plan.format.extension());
     let path = directory.join(&name);
     let file = files::create_new(&path)?;
-    let emitted = emit(image, plan.format, file, &path, context.reporter)?;
+    let carried = if plan.format == ImageFormat::Xz { base.carried() } else { None };
+    let emitter = Emitter::new(context.reporter).with_frames(shared.frames.as_ref()).with_base(carried);
+    let emitted = emitter.emit(image, plan.format, file, &path)?;
     let sum = format!("{}  {name}\n", emitted.sha256);
     files::write_atomic(&directory.join(format!("{name}.sha256")), sum.as_bytes())?;
     let manifest = Manifest {

@@ -1,34 +1,49 @@
 //! From the finished device to the file that people flash.
+//!
+//! | room | what it knows |
+//! | --- | --- |
+//! | [`spans`] | the image cut into pieces, and what names each without reading it |
+//! | [`line`] | pieces become frames in order, by all cores or from the cache |
+//! | [`lanes`] | the workers |
+//! | [`digester`] | SHA-256 beside them |
+//! | [`stock`] | what comes from the frame cache and goes to it |
+//! | [`resume`] | where digests can begin |
+//! | [`zst`], [`seek_table`] | `.img.zst` |
+//! | [`xz`] | `.img.xz` |
+//! | [`raw`] | `.img` |
 
-mod chunks;
+mod digester;
+mod lanes;
+mod line;
+mod raw;
+mod resume;
+mod seek_table;
+mod spans;
+mod stock;
+#[cfg(test)]
+mod tests;
+mod xz;
+mod zst;
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufWriter, Write};
 use std::num::NonZero;
+use std::ops::Range;
 use std::path::Path;
 use std::thread;
 
-use liblzma::stream::{Check, Filters, LzmaOptions, MtStreamBuilder};
 use pimg_disk::block::BlockRead;
-use pimg_fetch::digest::{HashingReader, HashingWriter, Sha256Digest};
+use pimg_fetch::digest::Sha256Digest;
 
-use self::chunks::ChunkEncoder;
+use self::line::Job;
+use self::stock::Stock;
+pub use self::xz::Carried;
 use super::format::ImageFormat;
+use super::frames::FrameCache;
 use crate::progress::{Reporter, TaskId};
 
-/// Raw bytes per zstd frame. Frames of 4 MiB cost 0.3 % at level 3 against one frame for all.
-const ZSTD_CHUNK: usize = 4 << 20;
-const ZSTD_LEVEL: i32 = 3;
-
-/// Bytes of a raw image that are written at once.
-const RAW_CHUNK: usize = 1 << 20;
-
-/// Raw bytes per xz block: independent blocks are what lets a reader use all its cores.
-const XZ_BLOCK: u64 = 16 << 20;
-/// Dictionary bytes of an xz block. A worker needs about twelve times as much memory.
-const XZ_DICTIONARY: u32 = 4 << 20;
-/// Each xz worker takes about 80 MiB, and a build is to stay under 300 MiB.
-const XZ_WORKERS: usize = 3;
+/// Workers of one emission. Each holds up to four pieces with their frames, and a build is to stay under 300 MiB.
+const MOST_WORKERS: usize = 6;
 
 /// What was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +56,17 @@ pub struct Emitted {
     pub raw_size: u64,
     /// Digest of the raw image.
     pub raw_sha256: Sha256Digest,
+    /// Where its frames came from.
+    pub frames: FrameCount,
+}
+
+/// Where frames came from; holes do not count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FrameCount {
+    /// From the cache.
+    pub cached: usize,
+    /// Compressed anew.
+    pub made: usize,
 }
 
 /// Why an image could not be written.
@@ -66,6 +92,25 @@ impl EmitError {
     }
 }
 
+/// Turns a piece of the image into a frame: bytes that stand on their own in the output.
+trait FrameEncoder: Send {
+    fn encode(&mut self, piece: &[u8]) -> io::Result<Vec<u8>>;
+}
+
+/// A format that consists of frames.
+trait Container {
+    /// Names everything beside its piece that a frame depends on.
+    fn codec(&self) -> String;
+    /// A new encoder; all of them make the same frames.
+    fn encoder(&self) -> io::Result<Box<dyn FrameEncoder>>;
+    /// What comes before the first frame.
+    fn head(&self) -> Vec<u8>;
+    /// Told of every frame in the order of the output.
+    fn note(&mut self, frame: &[u8], raw_len: usize) -> io::Result<()>;
+    /// What comes behind the last frame.
+    fn tail(&self) -> io::Result<Vec<u8>>;
+}
+
 /// Progress and interruption of one emission.
 struct Watch<'a> {
     reporter: &'a dyn Reporter,
@@ -82,178 +127,116 @@ impl Watch<'_> {
     }
 }
 
-/// Writes `image` into the empty file `file`, known as `path` in messages.
-///
-/// # Errors
-/// Reading, compressing, writing, or an interruption; what was written so far is of no use then.
-pub fn emit(
-    image: &dyn BlockRead,
-    format: ImageFormat,
-    file: File,
-    path: &Path,
-    reporter: &dyn Reporter,
-) -> Result<Emitted, EmitError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let task = reporter.begin(&format!("writing {name}"), Some(image.len()));
-    let watch = Watch { reporter, task };
-    let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let emitted = match format {
-        ImageFormat::Raw => emit_raw(image, file, &watch)?,
-        ImageFormat::Zst => {
-            let mut out = HashingWriter::new(BufWriter::new(file));
-            let raw = chunks::compress(image, ZSTD_CHUNK, cores, ZstdFrames::new, &mut out, &watch)?;
-            out.flush().map_err(EmitError::Write)?;
-            let (_, sha256, size) = out.finish();
-            Emitted { size, sha256, raw_size: image.len(), raw_sha256: Sha256Digest::from_bytes(raw) }
-        }
-        ImageFormat::Xz => emit_xz(image, file, cores.min(XZ_WORKERS), &watch)?,
-    };
-    reporter.finish(task, &format!("sha256 {}", emitted.sha256));
-    Ok(emitted)
-}
-
-/// A zstd frame per chunk, with its content size and checksum in it.
-struct ZstdFrames(zstd::bulk::Compressor<'static>);
-
-impl ZstdFrames {
-    fn new() -> io::Result<Self> {
-        let mut compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL)?;
-        compressor.include_checksum(true)?;
-        Ok(Self(compressor))
-    }
-}
-
-impl ChunkEncoder for ZstdFrames {
-    fn encode(&mut self, chunk: &[u8]) -> io::Result<Vec<u8>> {
-        self.0.compress(chunk)
-    }
-}
-
-fn emit_xz(
-    image: &dyn BlockRead,
-    file: File,
-    workers: usize,
-    watch: &Watch<'_>,
-) -> Result<Emitted, EmitError> {
-    let mut options = LzmaOptions::new_preset(6).map_err(io::Error::from)?;
-    options.dict_size(XZ_DICTIONARY);
-    let mut filters = Filters::new();
-    filters.lzma2(&options);
-    let stream = MtStreamBuilder::new()
-        .threads(u32::try_from(workers).unwrap_or(1))
-        .block_size(XZ_BLOCK)
-        .check(Check::Crc64)
-        .filters(filters)
-        .encoder()
-        .map_err(io::Error::from)?;
-    let out = HashingWriter::new(BufWriter::new(file));
-    let mut encoder = liblzma::write::XzEncoder::new_stream(out, stream);
-    let mut reader = HashingReader::new(DeviceReader { image, offset: 0 });
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        watch.check()?;
-        let read = reader.read(&mut buffer).map_err(EmitError::Read)?;
-        if read == 0 {
-            break;
-        }
-        encoder.write_all(&buffer[..read])?;
-        watch.advance(read as u64);
-    }
-    let mut out = encoder.finish()?;
-    out.flush().map_err(EmitError::Write)?;
-    let (_, sha256, size) = out.finish();
-    let (raw_sha256, raw_size) = reader.finish();
-    Ok(Emitted { size, sha256, raw_size, raw_sha256 })
-}
-
-/// Data goes to the file, holes stay holes; the digest sees both.
-fn emit_raw(image: &dyn BlockRead, mut file: File, watch: &Watch<'_>) -> Result<Emitted, EmitError> {
-    file.set_len(image.len()).map_err(EmitError::Write)?;
-    let mut offset = 0;
-    let mut place = |chunk: Option<&[u8]>, length: usize| {
-        if let Some(bytes) = chunk {
-            file.seek(SeekFrom::Start(offset))?;
-            file.write_all(bytes)?;
-        }
-        offset += length as u64;
-        Ok(())
-    };
-    let raw = chunks::copy(image, RAW_CHUNK, &mut place, watch)?;
-    let sha256 = Sha256Digest::from_bytes(raw);
-    Ok(Emitted { size: image.len(), sha256, raw_size: image.len(), raw_sha256: sha256 })
-}
-
-/// A device as a stream of bytes from its start.
-struct DeviceReader<'a> {
+/// An image, and how it is cut.
+struct Source<'a> {
     image: &'a dyn BlockRead,
-    offset: u64,
+    ranges: Vec<Range<u64>>,
+    carried: Option<&'a Carried>,
 }
 
-impl Read for DeviceReader<'_> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let rest = self.image.len() - self.offset;
-        let length = usize::try_from(rest).map_or(buf.len(), |rest| rest.min(buf.len()));
-        self.image.read_at(self.offset, &mut buf[..length])?;
-        self.offset += length as u64;
-        Ok(length)
-    }
+/// Writes images.
+pub struct Emitter<'a> {
+    frames: Option<&'a FrameCache>,
+    carried: Option<&'a Carried>,
+    workers: usize,
+    reporter: &'a dyn Reporter,
 }
 
-#[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use pimg_disk::block::{BlockRead, BlockWrite, MemoryDevice};
-
-    use super::super::format::ImageFormat;
-    use super::{Watch, XZ_BLOCK, ZSTD_CHUNK, ZstdFrames, chunks, emit, emit_xz};
-    use crate::progress::{Reporter, Silent};
-
-    /// A bit more than two xz blocks: text, a hole, noise that repeats after a while.
-    fn image() -> MemoryDevice {
-        let length = 2 * XZ_BLOCK + 12_345;
-        let device = MemoryDevice::new(vec![0; usize::try_from(length).expect("small")]);
-        let noise: Vec<u8> = (0..3_000_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-        device.write_at(1000, &noise).expect("fits");
-        device.write_at(length - 3_000_000, &noise).expect("fits");
-        device
+impl<'a> Emitter<'a> {
+    /// Without a cache, with a worker for each core.
+    pub fn new(reporter: &'a dyn Reporter) -> Self {
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        Self { frames: None, carried: None, workers: cores.min(MOST_WORKERS), reporter }
     }
 
-    #[test]
-    fn bytes_do_not_depend_on_the_number_of_cores() {
-        let image = image();
-        let watch = Watch { reporter: &Silent, task: Silent.begin("", None) };
-        let zstd = |workers| {
-            let mut out = Vec::new();
-            let digest = chunks::compress(&image, ZSTD_CHUNK, workers, ZstdFrames::new, &mut out, &watch);
-            (out, digest.expect("compresses"))
-        };
-        assert_eq!(zstd(1), zstd(5));
-        let xz = |workers| {
-            let file = tempfile::NamedTempFile::new().expect("a file");
-            let emitted =
-                emit_xz(&image, file.reopen().expect("a file"), workers, &watch).expect("compresses");
-            (fs::read(file.path()).expect("a file"), emitted)
-        };
-        assert_eq!(xz(1), xz(3));
+    /// Takes frames from this cache, and adds to it.
+    #[must_use]
+    pub fn with_frames(self, frames: Option<&'a FrameCache>) -> Self {
+        Self { frames, ..self }
     }
 
-    #[test]
-    fn every_format_holds_the_same_image() {
-        let image = image();
-        let mut decoded = Vec::new();
-        for format in [ImageFormat::Raw, ImageFormat::Zst, ImageFormat::Xz] {
-            let file = tempfile::NamedTempFile::new().expect("a file");
-            let out = file.reopen().expect("a file");
-            let emitted = emit(&image, format, out, file.path(), &Silent).expect("writes");
-            let bytes = fs::read(file.path()).expect("a file");
-            assert_eq!((emitted.size, emitted.raw_size), (bytes.len() as u64, image.len()));
-            decoded.push(match format {
-                ImageFormat::Raw => bytes,
-                ImageFormat::Zst => zstd::decode_all(bytes.as_slice()).expect("zstd"),
-                ImageFormat::Xz => liblzma::decode_all(bytes.as_slice()).expect("xz"),
-            });
+    /// Carries over blocks of the base's own `.xz` into a `.img.xz`.
+    #[must_use]
+    pub fn with_base(self, carried: Option<&'a Carried>) -> Self {
+        Self { carried, ..self }
+    }
+
+    /// Shares the cores with so many other emissions that `jobs` run at a time.
+    #[must_use]
+    pub fn among(self, jobs: usize) -> Self {
+        Self { workers: self.workers.div_ceil(jobs.max(1)), ..self }
+    }
+
+    /// Writes `image` into the empty file `file`, known as `path` in messages.
+    ///
+    /// The bytes depend on the image alone: not on the number of cores, nor on the cache.
+    ///
+    /// # Errors
+    /// Reading, compressing, writing, or an interruption; what was written so far is of no use then.
+    pub fn emit(
+        &self,
+        image: &dyn BlockRead,
+        format: ImageFormat,
+        file: File,
+        path: &Path,
+    ) -> Result<Emitted, EmitError> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let task = self.reporter.begin(&format!("writing {name}"), Some(image.len()));
+        let watch = Watch { reporter: self.reporter, task };
+        let emitted = match format {
+            ImageFormat::Raw => raw::emit(image, file, &watch)?,
+            ImageFormat::Zst => {
+                let ranges = spans::even(image.len(), zst::FRAME);
+                let container = &mut zst::Zst::default();
+                self.emit_frames(
+                    Source { image, ranges, carried: None },
+                    container,
+                    self.workers,
+                    file,
+                    &watch,
+                )?
+            }
+            ImageFormat::Xz => {
+                let carried = self.carried;
+                let ranges = xz::ranges(image, carried).map_err(EmitError::Read)?;
+                let (container, workers) = (&mut xz::Xz::new(carried), self.workers.min(xz::MOST_WORKERS));
+                self.emit_frames(Source { image, ranges, carried }, container, workers, file, &watch)?
+            }
+        };
+        let FrameCount { cached, made } = emitted.frames;
+        let hits = match (self.frames, cached + made) {
+            (Some(_), 1..) => format!(", {cached} of {} frames from the cache", cached + made),
+            _ => String::new(),
+        };
+        self.reporter.finish(task, &format!("sha256 {}{hits}", emitted.sha256));
+        Ok(emitted)
+    }
+
+    fn emit_frames(
+        &self,
+        source: Source<'_>,
+        container: &mut dyn Container,
+        workers: usize,
+        file: File,
+        watch: &Watch<'_>,
+    ) -> Result<Emitted, EmitError> {
+        let Source { image, ranges, carried } = source;
+        let codec = container.codec();
+        let spans = spans::look(image, ranges, &codec, carried).map_err(EmitError::Read)?;
+        let mut stock = Stock::open(self.frames, &codec, &spans);
+        let mut out = BufWriter::new(file);
+        let job = Job { image, spans: &spans, carried, workers, watch };
+        let written = line::run(&job, container, &mut stock, &mut out)?;
+        out.flush().map_err(EmitError::Write)?;
+        if let Some(problem) = stock.close() {
+            self.reporter.notice(&format!("cannot keep compressed frames in the cache: {problem}"));
         }
-        assert!(decoded.iter().all(|bytes| *bytes == image.to_vec()));
+        Ok(Emitted {
+            size: written.size,
+            sha256: Sha256Digest::from_bytes(written.sha256),
+            raw_size: image.len(),
+            raw_sha256: Sha256Digest::from_bytes(written.raw_sha256),
+            frames: FrameCount { cached: written.cached, made: written.made },
+        })
     }
 }

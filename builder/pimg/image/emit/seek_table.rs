@@ -1,0 +1,57 @@
+//! The seek table at the end of a `.img.zst`: where each frame begins, for readers that want one part only.
+//!
+//! The Zstandard Seekable Format, version 0.1.0 (`contrib/seekable_format/zstd_seekable_compression_format.md` in
+//! zstd): a skippable frame, which every decoder of RFC 8878 passes over (3.1.2). All numbers are little-endian.
+//!
+//! | bytes | content |
+//! | --- | --- |
+//! | 4 | magic of a skippable frame, `0x184D2A5E` |
+//! | 4 | bytes that follow |
+//! | 8 × frames | compressed and raw length of each frame in bytes |
+//! | 4 | number of frames |
+//! | 1 | descriptor; bit 7 would say that entries have checksums: here each frame carries its own |
+//! | 4 | magic of the table, `0x8F92EAB1` |
+
+use std::io;
+
+const SKIPPABLE: u32 = 0x184D_2A5E;
+const TABLE: u32 = 0x8F92_EAB1;
+const FOOTER: usize = 9;
+
+/// Lengths of frames, in the order in which they are written.
+#[derive(Debug, Default)]
+pub(super) struct SeekTable {
+    entries: Vec<u8>,
+    frames: u32,
+}
+
+impl SeekTable {
+    /// Notes a frame of `compressed` bytes that hold `raw` bytes.
+    ///
+    /// # Errors
+    /// A frame is longer than the format can say, or there are too many.
+    pub(super) fn add(&mut self, compressed: usize, raw: usize) -> io::Result<()> {
+        for length in [compressed, raw] {
+            let length = u32::try_from(length).map_err(io::Error::other)?;
+            self.entries.extend_from_slice(&length.to_le_bytes());
+        }
+        self.frames = self.frames.checked_add(1).ok_or(io::ErrorKind::FileTooLarge)?;
+        Ok(())
+    }
+
+    /// The table as a frame.
+    ///
+    /// # Errors
+    /// It is longer than the format can say.
+    pub(super) fn to_frame(&self) -> io::Result<Vec<u8>> {
+        let length = u32::try_from(self.entries.len() + FOOTER).map_err(io::Error::other)?;
+        let mut frame = Vec::with_capacity(self.entries.len() + FOOTER + 8);
+        frame.extend_from_slice(&SKIPPABLE.to_le_bytes());
+        frame.extend_from_slice(&length.to_le_bytes());
+        frame.extend_from_slice(&self.entries);
+        frame.extend_from_slice(&self.frames.to_le_bytes());
+        frame.push(0);
+        frame.extend_from_slice(&TABLE.to_le_bytes());
+        Ok(frame)
+    }
+}
