@@ -3,6 +3,7 @@
 pub mod args;
 mod dispatch;
 pub mod exit_code;
+mod flash_args;
 pub mod generate;
 mod interrupt;
 mod json;

@@ -9,7 +9,7 @@ use crate::image::size::TooSmall;
 use crate::image::working::WorkingError;
 use crate::plan::merge::Collision;
 use crate::profile::problem::{Problem, Report};
-use pimg_disk::{ext4, fat};
+use pimg_disk::{ext4, fat, table};
 use pimg_fetch::error as fetch;
 
 impl Fault for fetch::Error {
@@ -53,6 +53,15 @@ impl Fault for fetch::Error {
             _ => return Vec::new(),
         };
         vec![hint.to_owned()]
+    }
+}
+
+impl Fault for table::Error {
+    fn class(&self) -> Class {
+        match self {
+            Self::Io(_) => Class::Host,
+            _ => Class::Base,
+        }
     }
 }
 
