@@ -29,13 +29,17 @@ struct Small {
 impl Small {
     /// `None` where the tools that make a base are missing.
     fn new() -> Option<Self> {
-        if !["mke2fs", "mkfs.vfat", "mcopy", "sfdisk", "e2fsck", "fsck.fat"].iter().all(|tool| support::have(tool)) {
+        if !["mke2fs", "mkfs.vfat", "mcopy", "sfdisk", "e2fsck", "fsck.fat"]
+            .iter()
+            .all(|tool| support::have(tool))
+        {
             return None;
         }
         let project = Project::without_packages();
         let node = "hostname = \"tiny\"\noverlays = [\"raspios\"]\n\n[image]\nfree = \"64MiB\"\n\n[user]\nname = \"op\"\n\n\
                     [locale]\ndefault = \"en_AU.UTF-8\"\ntimezone = \"Australia/Sydney\"\n\n\
-                    [network]\naddress = \"10.0.0.2/24\"\ngateway = \"10.0.0.1\"\ndns = [\"10.0.0.1\"]\n";
+                    [network]\naddress = \"10.0.0.2/24\"\ngateway = \"10.0.0.1\"\ndns = [\"10.0.0.1\"]\n\n\
+                    [base]\nsource = \"base.img\"\n";
         fs::write(project.join("profiles/tiny.toml"), node).expect("a profile");
         TinyBase::new().make(project.path(), "base.img");
         Some(Self { project })
@@ -48,7 +52,8 @@ impl Small {
 
     /// Builds the node in this format: the image's path.
     fn build(&self, format: &str) -> PathBuf {
-        let arguments = ["build", "--profile", "tiny", "--base", "base.img", "--format", format, "--ssh-key", "test.pub"];
+        let arguments =
+            ["build", "--profile", "tiny", "--base", "base.img", "--format", format, "--ssh-key", "test.pub"];
         let output = self.pimg(&arguments);
         assert_eq!(output.status.code(), Some(0), "{}", told(&output));
         self.at(String::from_utf8_lossy(&output.stdout).lines().next().expect("the image's path"))

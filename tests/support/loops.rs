@@ -27,8 +27,17 @@ impl Loop {
         Self::with(file, &[])
     }
 
-    /// The kernel looks for partitions on it.
+    /// With its partitions: the kernel looks for them, or is told of them where it was built without such tables.
     pub(crate) fn attach_with_partitions(file: &Path) -> Option<Self> {
+        let device = Self::with(file, &["--partscan"])?;
+        if !Path::new(&format!("{}p1", device.path)).exists() {
+            run("partx", &["--add", &device.path]);
+        }
+        Some(device)
+    }
+
+    /// The kernel looks for partitions whenever it is asked to.
+    pub(crate) fn attach_for_partitions(file: &Path) -> Option<Self> {
         Self::with(file, &["--partscan"])
     }
 
@@ -60,6 +69,7 @@ impl Loop {
 impl Drop for Loop {
     fn drop(&mut self) {
         // a test that failed may have left something mounted
+        let _ = Command::new("partx").args(["--delete", &self.path]).output();
         let _ = Command::new("losetup").args(["--detach", &self.path]).status();
     }
 }

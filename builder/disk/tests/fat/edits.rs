@@ -63,7 +63,11 @@ fn garbage_in_free_clusters_is_noticed_by_nobody() {
         tools.judge(&image);
         let mut volume = Volume::open_read_only(&image).expect("still sound");
         assert_eq!(volume.read("Config.TXT", 1 << 20).expect("a file"), bytes(3_000, 2));
-        edit(&image).expect("the edits fit over garbage");
+        drop(volume);
+        let mut volume = Volume::open(&image).expect("still sound");
+        volume.create_dir_all("over/garbage", TIME).expect("a directory fits");
+        volume.write("over/garbage/file", &bytes(5_000, 9), TIME).expect("a file fits");
+        drop(volume);
         tools.judge(&image);
     }
 }

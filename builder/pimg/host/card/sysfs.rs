@@ -53,7 +53,21 @@ pub(super) fn look(path: &Path, number: u64) -> Result<Disk, CardError> {
     let directory = PathBuf::from(format!("/sys/dev/block/{major}:{minor}"));
     let directory = directory.canonicalize().map_err(HostError::file("look at", &directory))?;
     let udev = read(&format!("/run/udev/data/b{major}:{minor}"))?.unwrap_or_default();
-    disk(&directory, &udev, &usage).map_err(|error| HostError::file("look at", &directory)(error).into())
+    let failed = |error| HostError::file("look at", &directory)(error);
+    let mut disk = disk(&directory, &udev, &usage).map_err(failed)?;
+    disk.uses.extend(loops_over(&directory, Path::new("/sys/block")).map_err(failed)?);
+    Ok(disk)
+}
+
+/// Loop devices whose file is this disk, such as mounts of a partition by its offset. The kernel lists no holder for
+/// them, and lets others open the disk for themselves.
+fn loops_over(directory: &Path, all: &Path) -> io::Result<Vec<Use>> {
+    let device = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let path = Path::new("/dev").join(&device);
+    let mut loops = directories(all)?;
+    loops.retain(|other| attribute(other, "loop/backing_file").is_some_and(|file| Path::new(&file) == path));
+    let name = |other: PathBuf| other.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(loops.into_iter().map(|other| Use::Held { device: device.clone(), by: name(other) }).collect())
 }
 
 fn read_text(path: &Path) -> Result<Option<String>, HostError> {
@@ -137,7 +151,7 @@ mod tests {
     use std::os::unix::fs::symlink;
     use std::path::Path;
 
-    use super::{Usage, Use, disk};
+    use super::{Usage, Use, disk, loops_over};
 
     /// A tree as sysfs shows it: lines of a path and a value, or of a path, `->` and a target.
     fn tree(root: &Path, lines: &str) {
@@ -180,6 +194,15 @@ mod tests {
         assert_eq!(found.partition_of, None);
         let partition = disk(&root.path().join("usb1/block/sdb/sdb1"), "", &usage)?;
         assert_eq!(partition.partition_of.as_deref(), Some(Path::new("/dev/sdb")));
+        Ok(())
+    }
+
+    #[test]
+    fn a_loop_device_over_a_disk_uses_it() -> Result<(), Box<dyn std::error::Error>> {
+        let root = tempfile::tempdir()?;
+        tree(root.path(), "sdb/dev 8:16\nloop3/loop/backing_file /dev/sdb\nloop4/loop/backing_file /dev/sdc");
+        let found = loops_over(&root.path().join("sdb"), root.path())?;
+        assert_eq!(found, [Use::Held { device: "sdb".into(), by: "loop3".into() }]);
         Ok(())
     }
 
