@@ -71,7 +71,7 @@ fn two_cards_at_once_and_a_bad_one_among_them() {
         assert!(fs::read(card).expect("a card") == expected);
     }
     // a file system that is full is the nearest to a card that fails
-    let Some(full) = crate::loops::Tmpfs::mount(&small.at("full"), "8M") else { return };
+    let Some(full) = crate::loops::Tmpfs::mount(&small.at("full"), "1M") else { return };
     let bad = full.path().join("card.img");
     fs::remove_file(&second).expect("a file goes");
     let (out, err) = small.flash(9, &[text(&image), text(&bad), text(&second), "--json"]);

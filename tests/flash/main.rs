@@ -105,23 +105,57 @@ fn expect_same_card(small: &Small, image: &Path, card: &Path) {
     let cut = small.at("cut.img");
     fs::write(&cut, &got[..expected.len()]).expect("a file");
     assert_eq!(partitions(&cut), partitions(image));
-    let mut kept = 0;
-    for (at, (expected, got)) in expected.chunks(4096).zip(got.chunks(4096)).enumerate() {
-        let is_free = got.iter().all(|byte| *byte == 0xff) && expected.iter().all(|byte| *byte == 0);
-        kept += usize::from(is_free);
-        assert!(is_free || expected == &got[..expected.len()], "block {at} differs");
-    }
-    assert!(kept > 4000, "only {kept} blocks of free space were left alone");
     let [(boot, boot_len), (root, root_len)] = partitions(image)[..] else { panic!("two partitions") };
-    let part = |from: &Path, name: &str, start: u64, len: u64| {
-        let path = small.at(name);
-        let bytes = fs::read(from).expect("a file");
-        let range = usize::try_from(start).expect("small")..usize::try_from(start + len).expect("small");
-        fs::write(&path, &bytes[range]).expect("a file");
-        path
-    };
-    run("fsck.fat", &["-n", text(&part(&cut, "card.fat", boot, boot_len))]);
-    run("e2fsck", &["-fn", text(&part(&cut, "card.ext4", root, root_len))]);
+    run("fsck.fat", &["-n", text(&part(small, &cut, boot, boot_len))]);
+    run("e2fsck", &["-fn", text(&part(small, &cut, root, root_len))]);
+    let (left_alone, in_use) = old_blocks(small, image, &cut);
+    assert!(left_alone > 4000, "only {left_alone} blocks of free space were left alone");
+    assert_eq!(in_use, [0_u64; 0], "old bytes in what is in use");
     let tree = |image: &Path| mount::Mount::read_only(image, root).map(|mount| mount.tree());
     assert!(tree(&cut) == tree(image), "the kernel sees other files");
+}
+
+/// A partition of an image as a file of its own.
+fn part(small: &Small, image: &Path, start: u64, len: u64) -> PathBuf {
+    let path = small.at("partition");
+    let bytes = fs::read(image).expect("a file");
+    let range = usize::try_from(start).expect("small")..usize::try_from(start + len).expect("small");
+    fs::write(&path, &bytes[range]).expect("a file");
+    path
+}
+
+/// How many blocks of 4 KiB of a card are still as they were, all 0xff; and where those begin that are not free: outside
+/// of partitions, or in use as `dumpe2fs` sees it.
+fn old_blocks(small: &Small, image: &Path, card: &Path) -> (usize, Vec<u64>) {
+    let [(boot, _), (root, root_len)] = partitions(image)[..] else { panic!("two partitions") };
+    let told = run("dumpe2fs", &[text(&part(small, image, root, root_len))]);
+    let value = |line: &str| line.rsplit(' ').next().and_then(|value| value.parse::<u64>().ok());
+    let size =
+        told.lines().find(|line| line.starts_with("Block size:")).and_then(value).expect("a block size");
+    let mut free = std::collections::BTreeSet::new();
+    for ranges in told.lines().filter_map(|line| line.strip_prefix("  Free blocks: ")) {
+        for range in ranges.split(", ").filter(|range| !range.is_empty()) {
+            let (first, last) = range.split_once('-').unwrap_or((range, range));
+            free.extend(first.parse::<u64>().expect("a block")..=last.parse().expect("a block"));
+        }
+    }
+    let (expected, got) = (fs::read(image).expect("an image"), fs::read(card).expect("a card"));
+    let (mut left_alone, mut in_use) = (0, Vec::new());
+    for (at, (expected, got)) in (0..).step_by(4096).zip(expected.chunks(4096).zip(got.chunks(4096))) {
+        let is_old = got.iter().all(|byte| *byte == 0xff) && expected.iter().all(|byte| *byte == 0);
+        assert!(is_old || expected == got, "the block at byte {at} differs");
+        if !is_old {
+            continue;
+        }
+        left_alone += 1;
+        let is_free = if at < root {
+            at >= boot // the clusters of a FAT have no judge that lists them
+        } else {
+            ((at - root) / size..(at - root + 4096).div_ceil(size)).all(|block| free.contains(&block))
+        };
+        if !is_free {
+            in_use.push(at);
+        }
+    }
+    (left_alone, in_use)
 }

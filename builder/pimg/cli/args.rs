@@ -136,9 +136,7 @@ pub enum Command {
     /// when all else was read back and found right, so that a card that failed or was interrupted does not boot. A disk
     /// in use, a partition, a card that is too small, and the disk that this machine runs from are refused; one that is
     /// not removable is refused unless `--yes-wipe` names it a second time. A card that fails does not stop the others.
-    #[command(
-        after_help = "Examples:\n  pimg flash out/k8sctl-pi5l/k8sctl-pi5l-1.img.zst /dev/sdb\n  pimg flash k8sctl-pi5l /dev/sdb"
-    )]
+    #[command(after_help = "Example:\n  pimg flash out/k8sctl-pi5l/k8sctl-pi5l-1.img.zst /dev/sdb")]
     Flash(FlashArgs),
 
     /// Keep the project's secrets, encrypted, in secrets.age
