@@ -37,9 +37,10 @@ pub use render::{PlannedHost, plan_host};
 pub use secrets::HostSecrets;
 
 use golden::GoldenLayers;
-use publish::{Finished, publish};
+use publish::{Finished, Output, publish};
 
 use pimg_disk::Named;
+use pimg_disk::block::BlockRead;
 use pimg_fetch::digest::Sha256Digest;
 
 use crate::command::Context;
@@ -60,15 +61,11 @@ use crate::lock::lockfile::Lockfile;
 use crate::packages::{Network, Options, Update};
 use crate::profile::host::HostSpec;
 
-/// What a build is to make beside its hosts.
-#[derive(Debug)]
-pub struct BuildPlan<'a> {
+/// What is in the images of a build.
+#[derive(Clone, Copy, Debug)]
+pub struct Recipe<'a> {
     /// The hosts, in this order.
     pub hosts: &'a [HostSpec],
-    /// Where the images go.
-    pub out: &'a Path,
-    /// How they are written.
-    pub format: ImageFormat,
     /// Whether everything must equal what the lock says.
     pub locked: bool,
     /// Whether everything secret is left out.
@@ -77,47 +74,81 @@ pub struct BuildPlan<'a> {
     pub options: &'a Options,
 }
 
-/// Builds all hosts, steps 4 to 13.
+/// Builds all hosts, steps 4 to 13, into files below `out`.
 ///
 /// # Errors
 /// The first step that fails; `out` is as it was for the host that failed and all behind it.
-pub fn build(plan: &BuildPlan<'_>, context: &Context<'_>) -> Result<Vec<BuiltImage>, Failure> {
-    let staging = Staging::new(plan.out)?;
+pub fn build(
+    recipe: &Recipe<'_>,
+    out: &Path,
+    format: ImageFormat,
+    context: &Context<'_>,
+) -> Result<Vec<BuiltImage>, Failure> {
+    let staging = Staging::new(out)?;
+    finish_hosts(recipe, staging.path(), context, &mut |finished, image, shared| {
+        // 13
+        publish(finished, image, &Output { staging: &staging, format, shared }, context)
+    })
+}
+
+/// Gives the finished image of the one host of `recipe` to `take` instead of writing it to a file, steps 4 to 12. Work
+/// files lie in `work`, and the image lives as long as the call.
+///
+/// # Errors
+/// The first step that fails, and whatever `take` reports.
+pub fn with_finished_image<R>(
+    recipe: &Recipe<'_>,
+    work: &Path,
+    context: &Context<'_>,
+    mut take: impl FnMut(&dyn BlockRead) -> Result<R, Failure>,
+) -> Result<R, Failure> {
+    let taken = finish_hosts(recipe, work, context, &mut |_, image, _| take(image))?;
+    taken.into_iter().next().ok_or_else(|| Failure::new(Class::Internal, "no host became an image"))
+}
+
+/// Takes a finished image, ready to be written.
+type Take<'t, R> = dyn FnMut(&Finished<'_>, &dyn BlockRead, &Shared<'_>) -> Result<R, Failure> + 't;
+
+/// Steps 4 to 12 for all hosts, one after the other.
+fn finish_hosts<R>(
+    recipe: &Recipe<'_>,
+    work: &Path,
+    context: &Context<'_>,
+    take: &mut Take<'_, R>,
+) -> Result<Vec<R>, Failure> {
     // before anything that takes long: a missing secret is the operator's to mend
-    let secrets = secrets_of(plan, context)?;
-    let network = Network::open(plan.options, context)?;
+    let secrets = secrets_of(recipe, context)?;
+    let network = Network::open(recipe.options, context)?;
     // 4, 5, 6, 7
-    let update = if plan.locked { Update::Locked } else { Update::Keep };
-    let preparation = Preparation { hosts: plan.hosts, update, options: plan.options };
+    let update = if recipe.locked { Update::Locked } else { Update::Keep };
+    let preparation = Preparation { hosts: recipe.hosts, update, options: recipe.options };
     let prepared = prepare(&preparation, &network, context)?;
     if prepared.written {
         context.reporter.notice("wrote `pimg.lock`: keep it in git, and the same packages are built again");
     }
     // 8
     prepared.fetch(&network)?;
-    let identities = Identities::load(plan.hosts, context)?;
+    let identities = Identities::load(recipe.hosts, context)?;
     let lock_sha256 = Sha256Digest::of(prepared.lock.to_text().as_bytes()).to_string();
     let golden = GoldenLayers::open(network.cache_dir())?;
     let frames = open_frames(context);
-    let shared =
-        Shared { plan, lock: &prepared.lock, lock_sha256, identities, staging, network, golden, frames };
-    let mut built = Vec::new();
+    let shared = Shared { recipe, lock: &prepared.lock, lock_sha256, identities, network, golden, frames };
+    let mut taken = Vec::new();
     for (host, secrets) in prepared.hosts.iter().zip(&secrets) {
-        let started = env::now();
-        let image = shared.build_host(host, secrets.as_ref(), context);
-        let mut image = image
-            .map_err(|failure| failure.context(format!("cannot build host `{}`", host.host.hostname)))?;
-        image.elapsed = started.elapsed().unwrap_or_default();
-        built.push(image);
+        let done = shared.finish_host(host, secrets.as_ref(), work, context, take);
+        taken.push(
+            done.map_err(|failure| failure.context(format!("cannot build host `{}`", host.host.hostname)))?,
+        );
     }
-    Ok(built)
+    Ok(taken)
 }
 
 /// The secrets of each host; none where the images are to be published.
-fn secrets_of(plan: &BuildPlan<'_>, context: &Context<'_>) -> Result<Vec<Option<HostSecrets>>, Failure> {
+fn secrets_of(recipe: &Recipe<'_>, context: &Context<'_>) -> Result<Vec<Option<HostSecrets>>, Failure> {
     let resolver = Resolver::new(&context.project, context.environment);
-    let of_host = |host| (!plan.release).then(|| HostSecrets::resolve(host, &resolver, context)).transpose();
-    plan.hosts.iter().map(of_host).collect()
+    let of_host =
+        |host| (!recipe.release).then(|| HostSecrets::resolve(host, &resolver, context)).transpose();
+    recipe.hosts.iter().map(of_host).collect()
 }
 
 /// The cache of compressed frames; what is wrong with it costs time only.
@@ -130,60 +161,61 @@ fn open_frames(context: &Context<'_>) -> Option<FrameCache> {
 
 /// What the hosts of a build share.
 struct Shared<'a> {
-    plan: &'a BuildPlan<'a>,
+    recipe: &'a Recipe<'a>,
     lock: &'a Lockfile,
     lock_sha256: String,
     identities: Identities,
-    staging: Staging,
     network: Network<'a>,
     golden: GoldenLayers,
     frames: Option<FrameCache>,
 }
 
 impl Shared<'_> {
-    fn build_host(
+    fn finish_host<R>(
         &self,
         prepared: &PreparedHost<'_>,
         secrets: Option<&HostSecrets>,
+        work: &Path,
         context: &Context<'_>,
-    ) -> Result<BuiltImage, Failure> {
+        take: &mut Take<'_, R>,
+    ) -> Result<R, Failure> {
+        let started = env::now();
         // 9
         let obtained = prepared.obtain(self.lock, &self.network)?;
         let planned = plan_host(prepared, &obtained, &self.identities, secrets, context)?;
         context.check_interrupt()?;
-        let base = prepared.base.as_ref();
+        let (host, base) = (prepared.host, prepared.base.as_ref());
         let (length, golden) = (planned.image_length, planned.changes.golden());
-        let inputs = GoldenInputs::new(&base.image, base.raw_sha256, length, planned.epoch, golden);
-        match self.build_planned(prepared, &planned, &inputs, context) {
+        let golden = GoldenInputs::new(&base.image, base.raw_sha256, length, planned.epoch, golden);
+        let disk_id = seed::disk_id(&self.identities.of(host)?.seed, &host.hostname);
+        let finished = Finished { host, base, planned: &planned, disk_id, started };
+        match self.finish(&finished, &golden, work, context, take) {
             // a cache may lose bytes like any other file; that must not cost a build
-            Err(_) if self.golden.forget_damaged(&inputs, context)? => {
-                self.build_planned(prepared, &planned, &inputs, context)
+            Err(_) if self.golden.forget_damaged(&golden, context)? => {
+                self.finish(&finished, &golden, work, context, take)
             }
-            built => built,
+            done => done,
         }
     }
 
-    fn build_planned(
+    fn finish<R>(
         &self,
-        prepared: &PreparedHost<'_>,
-        planned: &PlannedHost,
+        finished: &Finished<'_>,
         golden: &GoldenInputs<'_>,
+        work: &Path,
         context: &Context<'_>,
-    ) -> Result<BuiltImage, Failure> {
-        let (host, base) = (prepared.host, prepared.base.as_ref());
+        take: &mut Take<'_, R>,
+    ) -> Result<R, Failure> {
+        let Finished { base, planned, disk_id, .. } = finished;
         // 10
         let layer = Named::new(self.golden.get(golden, context)?, *golden.key().as_bytes());
-        let work = self.staging.path();
         let store = FileStore::in_directory(work).map_err(work_file(work))?;
-        let disk_id = seed::disk_id(&self.identities.of(host)?.seed, &host.hostname);
-        let image = WorkingImage::over(Arc::new(layer), &base.image, disk_id, store)?;
+        let image = WorkingImage::over(Arc::new(layer), &base.image, *disk_id, store)?;
         // 11
         apply(&image, planned.changes.host(), planned.epoch, context.reporter)?;
         // 12
         check(&image, &planned.changes, context.reporter)?;
-        // 13
-        let finished = Finished { host, base, planned, disk_id };
-        publish(&finished, image.device().as_ref(), self, context)
+        take(finished, image.device().as_ref(), self)
     }
 }
 

@@ -20,6 +20,7 @@ fn the_program_lists_its_commands() {
       inspect      Show partitions, identity or packages of an image, or a file in it
       diff         Show in what two images differ: identity, units, packages, files
       verify       Check the file systems, packaged files and manifest of an image
+      flash        Write an image, or what a profile becomes, to cards, and read it back
       secrets      Keep the project's secrets, encrypted, in secrets.age
       seed         Put a host's secrets on a card or image of `pimg build --release`
       status       Show how far the first boot of nodes is

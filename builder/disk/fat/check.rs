@@ -85,7 +85,7 @@ fn corrupt(problem: impl Into<String>) -> Error {
 }
 
 /// The entries of the first FAT, after comparing it with the second.
-fn read_table(device: &dyn BlockRead, boot: &BootSector) -> Result<Vec<u32>, Error> {
+pub(super) fn read_table(device: &dyn BlockRead, boot: &BootSector) -> Result<Vec<u32>, Error> {
     const CHUNK: u64 = 1 << 20;
     let length = (u64::from(boot.clusters) + 2) * 4;
     let mut table = Vec::new();

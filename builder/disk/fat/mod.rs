@@ -13,8 +13,10 @@ mod boot_sector;
 mod check;
 mod driver;
 mod error;
+mod free_space;
 mod volume;
 
 pub use check::{Summary, check};
 pub use error::Error;
+pub use free_space::free_space;
 pub use volume::{Entry, Metadata, Volume};

@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 
 use ext4_reading::{FEATURE_SETS, Image, Noise, adorn, populate};
-use pimg_disk::ext4::{Error, Reader, Summary, check};
+use pimg_disk::ext4::{Error, Reader, Summary, check, free_space};
 
 fn verdict(image: &Image) -> Result<Summary, Error> {
     check(&Reader::open(image.device())?, &mut |_, _| {})
@@ -29,6 +29,46 @@ fn clean_images_pass() {
         assert_eq!(u64::from(summary.used_inodes), field("Inode count:") - field("Free inodes:"), "{name}");
         assert_eq!(summary.directories, 13, "{name}");
     }
+}
+
+#[test]
+fn garbage_in_free_space_is_noticed_by_nobody() {
+    for (name, options) in FEATURE_SETS {
+        let Some(image) = Image::make(options, 24, populate) else { return };
+        adorn(&image);
+        let reader = Reader::open(image.device()).expect("a good image");
+        let free = free_space(&reader).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let bytes: u64 = free.iter().map(|range| range.end - range.start).sum();
+        let superblock = reader.superblock();
+        assert_eq!(bytes, superblock.byte_of_block(superblock.s_free_blocks_count), "{name}");
+        assert!(free.is_sorted_by(|a, b| a.end < b.start), "{name}: {free:?}");
+        let content = |reader: &Reader<'_>| {
+            let mut files = BTreeMap::new();
+            let walked = reader.walk(|path, inode| {
+                if inode.kind()? == pimg_disk::ext4::Kind::Regular {
+                    files.insert(path.to_vec(), reader.read_all(inode.ino, 64 << 20)?);
+                }
+                Ok::<(), Error>(())
+            });
+            walked.map(|()| files).unwrap_or_else(|error| panic!("{name}: {error}"))
+        };
+        let before = content(&reader);
+        let file = fs::OpenOptions::new().write(true).open(&image.path).expect("the image opens");
+        for range in free {
+            let garbage = vec![0xff; usize::try_from(range.end - range.start).expect("small")];
+            file.write_all_at(&garbage, range.start).expect("garbage");
+        }
+        assert_eq!(image.complaint(), None, "{name}");
+        assert!(content(&Reader::open(image.device()).expect("a good image")) == before, "{name}");
+    }
+}
+
+#[test]
+fn what_is_free_is_not_said_before_the_journal_was_replayed() {
+    let Some(image) = Image::make(FEATURE_SETS[0].1, 24, populate) else { return };
+    image.debugfs("feature needs_recovery");
+    let found = free_space(&Reader::open(image.device()).expect("readable"));
+    assert!(matches!(found, Err(Error::Unsupported(_))), "{found:?}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::duration::duration;
+use super::flash_args::FlashArgs;
 use super::package_args::PackageArgs;
 use super::secret_args::{SecretsArgs, SeedArgs};
 use super::status_args::StatusArgs;
@@ -130,6 +131,15 @@ pub enum Command {
     /// Check the file systems, packaged files and manifest of an image
     #[command(after_help = "Example:\n  pimg verify out/k8sctl-pi5l/k8sctl-pi5l-1.img.zst")]
     Verify(VerifyArgs),
+
+    /// Write an image, or what a profile becomes, to cards, and read it back
+    ///
+    /// Only what the image needs is written: not the free space of its file systems. The partition table comes last,
+    /// when all else was read back and found right, so that a card that failed or was interrupted does not boot. A disk
+    /// in use, a partition, a card that is too small, and the disk that this machine runs from are refused; one that is
+    /// not removable is refused unless `--yes-wipe` names it a second time. A card that fails does not stop the others.
+    #[command(after_help = "Example:\n  pimg flash out/k8sctl-pi5l/k8sctl-pi5l-1.img.zst /dev/sdb")]
+    Flash(FlashArgs),
 
     /// Keep the project's secrets, encrypted, in secrets.age
     #[command(after_help = "Example:\n  pimg secrets edit")]

@@ -97,6 +97,11 @@ pub(super) fn dispatch(
             let done = presenter.show("verify", &outcome)?;
             Ok(outcome.failed().map_or(done, ExitCode::from))
         }
+        Command::Flash(args) => {
+            let outcome = command::flash::run(&args.into(), context)?;
+            let done = presenter.show("flash", &outcome)?;
+            Ok(outcome.failed().map_or(done, ExitCode::from))
+        }
         Command::Secrets(args) => presenter.show("secrets", &command::secrets::run(args.into(), context)?),
         Command::Seed(args) => presenter.show("seed", &command::seed::run(&args.into(), context)?),
         Command::Status(args) => presenter.status(args, context),
@@ -125,6 +130,7 @@ pub(super) fn name(command: &Command) -> &'static str {
         Command::Inspect(_) => "inspect",
         Command::Diff(_) => "diff",
         Command::Verify(_) => "verify",
+        Command::Flash(_) => "flash",
         Command::Secrets(_) => "secrets",
         Command::Seed(_) => "seed",
         Command::Status(_) => "status",

@@ -4,6 +4,7 @@ pub mod args;
 mod dispatch;
 mod duration;
 pub mod exit_code;
+mod flash_args;
 pub mod generate;
 mod interrupt;
 mod json;

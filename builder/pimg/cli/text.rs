@@ -12,6 +12,7 @@ use crate::plan::change::{Ownership, Partition};
 
 mod diff;
 mod fetch;
+mod flash;
 mod lock;
 mod packages;
 mod secrets;
@@ -328,6 +329,7 @@ mod tests {
             host: "node-a".into(),
             image: "out/node-a/node-a-1.img.zst".into(),
             sha256_file: "x".into(),
+            bmap: "x".into(),
             manifest: "x".into(),
             sbom: "x".into(),
             sha256: "ab".into(),

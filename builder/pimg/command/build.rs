@@ -4,7 +4,7 @@ use super::outcome::BuildOutcome;
 use super::request::BuildRequest;
 use super::{Context, hosts};
 use crate::failure::Failure;
-use crate::pipeline::{self, BuildPlan};
+use crate::pipeline::{self, Recipe};
 
 /// Builds one image per host.
 ///
@@ -17,13 +17,11 @@ pub fn run(request: &BuildRequest, context: &Context<'_>) -> Result<BuildOutcome
         hosts::require_ssh_keys(&selected)?;
     }
     let out = request.out.clone().unwrap_or_else(|| context.in_project("out"));
-    let plan = BuildPlan {
+    let recipe = Recipe {
         hosts: &selected,
-        out: &out,
-        format: request.format,
         locked: request.locked,
         release: request.release,
         options: &request.packages,
     };
-    Ok(BuildOutcome { images: pipeline::build(&plan, context)? })
+    Ok(BuildOutcome { images: pipeline::build(&recipe, &out, request.format, context)? })
 }

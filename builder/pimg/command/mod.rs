@@ -6,6 +6,7 @@ pub mod clean;
 pub mod context;
 pub mod diff;
 pub mod fetch;
+pub mod flash;
 mod hosts;
 pub mod inspect;
 pub mod lock;

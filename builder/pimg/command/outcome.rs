@@ -14,6 +14,7 @@ use crate::failure::Class;
 use crate::plan::change::{Ownership, Partition};
 
 mod diff;
+mod flash;
 mod lock;
 mod packages;
 mod secrets;
@@ -23,6 +24,7 @@ mod test;
 pub use diff::{
     DiffOutcome, FactChange, FileChange, FileSide, InstalledVersion, PackageChange, PackageSide, UnitChange,
 };
+pub use flash::{FlashOutcome, FlashedCard};
 pub use lock::{ChangeKind, LockChange, LockOutcome, LockedSetSummary};
 pub use packages::{PackageListing, PackageState, ShippedPackage};
 pub use secrets::{SecretNames, SecretsEdited, SecretsMade, SecretsOutcome, SeedOutcome};
@@ -45,6 +47,8 @@ pub struct BuiltImage {
     pub image: PathBuf,
     /// The file that holds its digest.
     pub sha256_file: PathBuf,
+    /// The map of the blocks that must be written to a card, for `bmaptool`.
+    pub bmap: PathBuf,
     /// The manifest.
     pub manifest: PathBuf,
     /// The bill of materials, SPDX 2.3.

@@ -118,6 +118,55 @@ pub struct VerifyRequest {
     pub image: PathBuf,
 }
 
+/// `pimg flash`
+#[derive(Clone, Debug)]
+pub struct FlashRequest {
+    /// What to write.
+    pub source: FlashSource,
+    /// Disks and files to write it to.
+    pub cards: Vec<PathBuf>,
+    /// Those of them that the operator named a second time, since they are no removable disks.
+    pub confirmed: Vec<PathBuf>,
+    /// Whether what was written is read back.
+    pub verify: bool,
+    /// What a profile is built from; an image says itself what is in it.
+    pub ingredients: Ingredients,
+}
+
+/// What `pimg flash` writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FlashSource {
+    /// An image file, or a profile where there is no such file.
+    Named(PathBuf),
+    /// A profile.
+    Profile(String),
+}
+
+/// What a host is built from, beside its profile.
+#[derive(Clone, Debug, Default)]
+pub struct Ingredients {
+    /// As in [`BuildRequest`].
+    pub base: Option<String>,
+    /// Whether everything must equal what the lock says.
+    pub locked: bool,
+    /// Whether everything secret is left out.
+    pub release: bool,
+    /// Where packages come from.
+    pub packages: Options,
+    /// As in [`BuildRequest`].
+    pub ssh_keys: Vec<PathBuf>,
+}
+
+impl Ingredients {
+    /// Whether nothing was asked for.
+    pub fn is_plain(&self) -> bool {
+        let Options { mirrors, keyrings, accepted, vault, offline } = &self.packages;
+        let has_options = self.base.is_some() || self.locked || self.release || !self.ssh_keys.is_empty();
+        let has_sources = !mirrors.is_empty() || !keyrings.is_empty() || !accepted.is_empty();
+        !has_options && !has_sources && vault.is_none() && !offline
+    }
+}
+
 /// `pimg test`
 #[derive(Clone, Debug)]
 pub struct TestRequest {

@@ -1,6 +1,6 @@
 //! `pimg verify`
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use pimg_disk::block::BlockRead;
 use pimg_disk::ext4;
@@ -54,13 +54,44 @@ fn failed(name: &str, class: Class, details: Vec<String>) -> Check {
 /// Compares the file with the digest beside it.
 fn digest(image: &Path, context: &Context<'_>) -> Result<Check, Failure> {
     const NAME: &str = "digest";
-    let mut beside = image.as_os_str().to_owned();
-    beside.push(".sha256");
-    let Some(listed) = files::read_optional(Path::new(&beside), LONGEST_TEXT)? else {
-        let details = vec![format!("there is no `{}`", Path::new(&beside).display())];
+    let Some((_, expected)) = expected_digest(image)? else {
+        let details = vec![format!("there is no `{}`", digest_file(image).display())];
         return Ok(Check { name: NAME.to_owned(), verdict: Verdict::Skipped, details });
     };
-    let expected = String::from_utf8_lossy(&listed).split_whitespace().next().unwrap_or_default().to_owned();
+    let got = sha256_of(image, context)?;
+    Ok(if got == expected {
+        passed(NAME, vec![format!("sha256 {got}")])
+    } else {
+        failed(
+            NAME,
+            Class::Trust,
+            vec![format!("expected sha256 {expected}"), format!("got      sha256 {got}")],
+        )
+    })
+}
+
+fn digest_file(image: &Path) -> PathBuf {
+    let mut beside = image.as_os_str().to_owned();
+    beside.push(".sha256");
+    PathBuf::from(beside)
+}
+
+/// The digest that lies beside an image, and its file.
+///
+/// # Errors
+/// It cannot be read.
+pub(super) fn expected_digest(image: &Path) -> Result<Option<(PathBuf, String)>, Failure> {
+    let file = digest_file(image);
+    let Some(listed) = files::read_optional(&file, LONGEST_TEXT)? else { return Ok(None) };
+    let sha256 = String::from_utf8_lossy(&listed).split_whitespace().next().unwrap_or_default().to_owned();
+    Ok(Some((file, sha256)))
+}
+
+/// The digest of a file, in lower-case hexadecimal.
+///
+/// # Errors
+/// It cannot be read.
+pub(super) fn sha256_of(image: &Path, context: &Context<'_>) -> Result<String, Failure> {
     let device = FileDevice::open(image)?;
     let task = context.reporter.begin("digesting the file", Some(device.len()));
     let mut sha256 = Sha256::new();
@@ -76,17 +107,8 @@ fn digest(image: &Path, context: &Context<'_>) -> Result<Check, Failure> {
         offset += length as u64;
         context.reporter.advance(task, length as u64);
     }
-    let got = Sha256Digest::from_bytes(sha256.finalize().into()).to_string();
     context.reporter.finish(task, "");
-    Ok(if got == expected {
-        passed(NAME, vec![format!("sha256 {got}")])
-    } else {
-        failed(
-            NAME,
-            Class::Trust,
-            vec![format!("expected sha256 {expected}"), format!("got      sha256 {got}")],
-        )
-    })
+    Ok(Sha256Digest::from_bytes(sha256.finalize().into()).to_string())
 }
 
 fn boot_details(image: &BaseImage) -> Vec<String> {

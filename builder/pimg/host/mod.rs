@@ -1,6 +1,7 @@
 //! The operator's machine: its files, programs, environment and clock. No other room reaches for them.
 
 pub mod cache;
+pub mod card;
 pub mod device;
 pub mod env;
 pub mod error;

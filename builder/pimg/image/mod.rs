@@ -2,11 +2,14 @@
 
 pub mod apply;
 pub mod base;
+pub mod block_map;
+pub mod bmap;
 pub mod boot_target;
 pub mod check;
 pub mod copies;
 pub mod digests;
 pub mod emit;
+pub mod flash;
 pub mod format;
 pub mod frames;
 pub mod golden;

@@ -11,22 +11,20 @@ use super::base::BaseImage;
 use crate::failure::{Class, Failure};
 use crate::host::device::FileDevice;
 
-/// An open image. A compressed one is decoded into a directory that goes with this value.
-pub struct OpenedImage {
-    /// The image.
-    pub image: BaseImage,
-    raw: PathBuf,
+/// The bytes of an image as a file of their own. What was decoded for it goes with this value.
+pub struct RawImage {
+    path: PathBuf,
     _decoded: Option<TempDir>,
 }
 
-impl OpenedImage {
-    /// Opens `path`. Anything but a `.img` is decoded into `scratch` first.
+impl RawImage {
+    /// Takes `path` as it is if it is a `.img`, and decodes anything else into `scratch`.
     ///
     /// # Errors
-    /// It cannot be read, or is no image of Raspberry Pi OS.
+    /// It cannot be read, or holds no disk image.
     pub fn open(path: &Path, scratch: &Path, watch: &dyn Watch) -> Result<Self, Failure> {
         if path.extension().is_some_and(|extension| extension == "img") {
-            return Ok(Self { image: open_raw(path)?, raw: path.to_owned(), _decoded: None });
+            return Ok(Self { path: path.to_owned(), _decoded: None });
         }
         // decoding is what the fetch package does on the way into a cache; this cache is thrown away
         let directory = tempfile::Builder::new().prefix("inspect-").tempdir_in(scratch).map_err(|error| {
@@ -35,17 +33,35 @@ impl OpenedImage {
         let cache = Cache::open(directory.path())?;
         let fetcher = BaseFetcher { cache: &cache, client: None, limits: Limits::default(), watch };
         let decoded = fetcher.fetch(&Source::File(path.to_owned()), Pins::default())?;
-        let raw = decoded.path().to_owned();
-        Ok(Self { image: open_raw(&raw)?, raw, _decoded: Some(directory) })
+        Ok(Self { path: decoded.path().to_owned(), _decoded: Some(directory) })
+    }
+
+    /// The file itself, or the decoded one, which is there as long as this value.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// An open image of Raspberry Pi OS.
+pub struct OpenedImage {
+    /// The image.
+    pub image: BaseImage,
+    raw: RawImage,
+}
+
+impl OpenedImage {
+    /// Opens `path`. Anything but a `.img` is decoded into `scratch` first.
+    ///
+    /// # Errors
+    /// It cannot be read, or is no image of Raspberry Pi OS.
+    pub fn open(path: &Path, scratch: &Path, watch: &dyn Watch) -> Result<Self, Failure> {
+        let raw = RawImage::open(path, scratch, watch)?;
+        let device: Arc<dyn BlockRead> = Arc::new(FileDevice::open(raw.path())?);
+        Ok(Self { image: BaseImage::open(device)?, raw })
     }
 
     /// The raw image: the file itself, or the decoded one, which is there as long as this value.
     pub fn raw(&self) -> &Path {
-        &self.raw
+        self.raw.path()
     }
-}
-
-fn open_raw(path: &Path) -> Result<BaseImage, Failure> {
-    let device: Arc<dyn BlockRead> = Arc::new(FileDevice::open(path)?);
-    Ok(BaseImage::open(device)?)
 }

@@ -10,7 +10,7 @@ use crate::image::size::TooSmall;
 use crate::image::working::WorkingError;
 use crate::plan::merge::Collision;
 use crate::profile::problem::{Problem, Report};
-use pimg_disk::{ext4, fat, overlay};
+use pimg_disk::{ext4, fat, overlay, table};
 use pimg_fetch::error as fetch;
 
 impl Fault for fetch::Error {
@@ -54,6 +54,15 @@ impl Fault for fetch::Error {
             _ => return Vec::new(),
         };
         vec![hint.to_owned()]
+    }
+}
+
+impl Fault for table::Error {
+    fn class(&self) -> Class {
+        match self {
+            Self::Io(_) => Class::Host,
+            _ => Class::Base,
+        }
     }
 }
 

@@ -1,5 +1,8 @@
 //! Step 13: image, digest, manifest and bill of materials go to a directory that takes its place in `out` as a whole.
 
+use std::thread;
+use std::time::SystemTime;
+
 use pimg_disk::block::BlockRead;
 
 use super::Shared;
@@ -9,7 +12,9 @@ use crate::command::Context;
 use crate::command::outcome::BuiltImage;
 use crate::failure::{Class, Failure};
 use crate::guest::base_files::BaseFiles;
-use crate::host::files;
+use crate::host::{Staging, files};
+use crate::image::block_map::BlockMap;
+use crate::image::bmap;
 use crate::image::emit::Emitter;
 use crate::image::format::ImageFormat;
 use crate::image::manifest::{BaseEntry, ChangeEntry, ImageEntry, Manifest, SCHEMA};
@@ -24,24 +29,42 @@ pub(super) struct Finished<'a> {
     pub(super) base: &'a CheckedBase,
     pub(super) planned: &'a PlannedHost,
     pub(super) disk_id: u32,
+    pub(super) started: SystemTime,
+}
+
+/// Where it goes, and how.
+pub(super) struct Output<'a> {
+    pub(super) staging: &'a Staging,
+    pub(super) format: ImageFormat,
+    pub(super) shared: &'a Shared<'a>,
 }
 
 /// Writes everything that belongs to the host, and puts it into `out`.
 pub(super) fn publish(
     finished: &Finished<'_>,
     image: &dyn BlockRead,
-    shared: &Shared<'_>,
+    output: &Output<'_>,
     context: &Context<'_>,
 ) -> Result<BuiltImage, Failure> {
-    let Finished { host, base, planned, disk_id } = finished;
-    let (plan, staging) = (shared.plan, &shared.staging);
+    let Finished { host, base, planned, disk_id, started } = finished;
+    let Output { staging, format, shared } = output;
     let directory = staging.directory(host.hostname.as_str())?;
-    let name = format!("{}-{}.{}", host.hostname, host.image.version, plan.format.extension());
+    let stem = format!("{}-{}", host.hostname, host.image.version);
+    let name = format!("{stem}.{}", format.extension());
     let path = directory.join(&name);
     let file = files::create_new(&path)?;
-    let carried = if plan.format == ImageFormat::Xz { base.carried() } else { None };
+    let carried = if *format == ImageFormat::Xz { base.carried() } else { None };
     let emitter = Emitter::new(context.reporter).with_frames(shared.frames.as_ref()).with_base(carried);
-    let emitted = emitter.emit(image, plan.format, file, &path)?;
+    // of the image and not of the file: the same map for every format, found by `bmaptool` for each
+    let bmap_name = format!("{stem}.img.bmap");
+    let (emitted, bmap) = thread::scope(|scope| {
+        let bmap = scope.spawn(|| bmap(image, context));
+        let emitted = emitter.emit(image, *format, file, &path);
+        (emitted, bmap.join())
+    });
+    let emitted = emitted?;
+    let bmap = bmap.map_err(|_| Failure::new(Class::Internal, "the block map was not made"))??;
+    files::write_atomic(&directory.join(&bmap_name), bmap.as_bytes())?;
     let sum = format!("{}  {name}\n", emitted.sha256);
     files::write_atomic(&directory.join(format!("{name}.sha256")), sum.as_bytes())?;
     let manifest = Manifest {
@@ -63,6 +86,7 @@ pub(super) fn publish(
         host: host.hostname.to_string(),
         image: published.join(&name),
         sha256_file: published.join(format!("{name}.sha256")),
+        bmap: published.join(bmap_name),
         manifest: published.join("manifest.json"),
         sbom: published.join("sbom.spdx.json"),
         sha256: emitted.sha256.to_string(),
@@ -70,9 +94,20 @@ pub(super) fn publish(
         raw_size: emitted.raw_size,
         changes: planned.changes.len(),
         base_sha256: base.raw_sha256.to_string(),
-        needs_seed: plan.release,
-        elapsed: std::time::Duration::ZERO,
+        needs_seed: shared.recipe.release,
+        elapsed: started.elapsed().unwrap_or_default(),
     })
+}
+
+/// Which blocks of the image must be written to a card, beside the compression of them.
+fn bmap(image: &dyn BlockRead, context: &Context<'_>) -> Result<String, Failure> {
+    let map = BlockMap::of(image)?;
+    let digest = |range| match context.reporter.interrupted() {
+        true => Err(std::io::ErrorKind::Interrupted.into()),
+        false => bmap::digest_of(image, range),
+    };
+    bmap::render(&map, digest)
+        .map_err(|error| Failure::caused_by(Class::Host, "cannot read the working image", error))
 }
 
 /// The bill of materials: the base's packages, those of the lock, and downloads.

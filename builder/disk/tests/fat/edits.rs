@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pimg_disk::block::{BlockRead, BlockWrite, MemoryDevice};
-use pimg_disk::fat::{Error, Volume, check};
+use pimg_disk::fat::{Error, Volume, check, free_space};
 use pimg_disk::overlay::{MemoryStore, Overlay};
 
 use crate::image::{Tools, bytes, tools};
@@ -45,6 +45,31 @@ fn edit(device: &impl BlockWrite) -> Result<(), Error> {
     volume.write("gone/with/all/of it", &bytes(10_000, 3), TIME)?;
     volume.remove_tree("gone")?;
     volume.set_label("PIMG", TIME)
+}
+
+#[test]
+fn garbage_in_free_clusters_is_noticed_by_nobody() {
+    let Some(tools) = tools() else { return };
+    for image in shapes(&tools) {
+        edit(&image).expect("the edits fit");
+        let summary = check(&image).expect("sound");
+        let free = free_space(&image).expect("sound");
+        assert_eq!(free.iter().map(|range| range.end - range.start).sum::<u64>(), summary.free_bytes());
+        assert!(free.is_sorted_by(|a, b| a.end < b.start), "{free:?}");
+        for range in free {
+            let garbage = vec![0xff; usize::try_from(range.end - range.start).expect("small")];
+            image.write_at(range.start, &garbage).expect("inside the device");
+        }
+        tools.judge(&image);
+        let mut volume = Volume::open_read_only(&image).expect("still sound");
+        assert_eq!(volume.read("Config.TXT", 1 << 20).expect("a file"), bytes(3_000, 2));
+        drop(volume);
+        let mut volume = Volume::open(&image).expect("still sound");
+        volume.create_dir_all("over/garbage", TIME).expect("a directory fits");
+        volume.write("over/garbage/file", &bytes(5_000, 9), TIME).expect("a file fits");
+        drop(volume);
+        tools.judge(&image);
+    }
 }
 
 #[test]
