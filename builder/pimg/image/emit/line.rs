@@ -115,7 +115,9 @@ impl Line<'_, '_, '_> {
         let spans = self.job.spans;
         for at in 0..spans.len() + in_flight {
             self.job.watch.check()?;
-            if let Some((done, span)) = at.checked_sub(in_flight).and_then(|done| Some((done, spans.get(done)?))) {
+            if let Some((done, span)) =
+                at.checked_sub(in_flight).and_then(|done| Some((done, spans.get(done)?)))
+            {
                 self.complete(done, span)?;
             }
             if let Some(span) = spans.get(at) {
@@ -186,7 +188,9 @@ impl Line<'_, '_, '_> {
         let is_digested = done < self.resume.spans;
         self.put(&frame, !is_digested)?;
         if done + 1 == self.resume.spans && self.written != self.resume.file_len {
-            return Err(EmitError::Compress(io::Error::other("frames changed their length between two builds")));
+            return Err(EmitError::Compress(io::Error::other(
+                "cached frames have another length than they had: `pimg clean --cache` removes them",
+            )));
         }
         if !is_digested && resume::is_mark(done + 1, self.job.spans) {
             if !self.file.feed(Feed::Mark) {
@@ -218,7 +222,9 @@ impl Line<'_, '_, '_> {
 
     fn finish(self) -> Result<Written, EmitError> {
         let (raw, file) = (self.raw.finish()?, self.file.finish()?);
-        for ((done, length), (raw, file)) in self.lengths_at_marks.iter().zip(raw.states.iter().zip(&file.states)) {
+        for ((done, length), (raw, file)) in
+            self.lengths_at_marks.iter().zip(raw.states.iter().zip(&file.states))
+        {
             self.stock.add_states(*done, &resume::encode(raw, file, *length));
         }
         let (cached, made) = self.counts;

@@ -161,12 +161,6 @@ impl<'a> Emitter<'a> {
         Self { carried, ..self }
     }
 
-    /// Shares the cores with so many other emissions that `jobs` run at a time.
-    #[must_use]
-    pub fn among(self, jobs: usize) -> Self {
-        Self { workers: self.workers.div_ceil(jobs.max(1)), ..self }
-    }
-
     /// Writes `image` into the empty file `file`, known as `path` in messages.
     ///
     /// The bytes depend on the image alone: not on the number of cores, nor on the cache.
@@ -188,7 +182,13 @@ impl<'a> Emitter<'a> {
             ImageFormat::Zst => {
                 let ranges = spans::even(image.len(), zst::FRAME);
                 let container = &mut zst::Zst::default();
-                self.emit_frames(Source { image, ranges, carried: None }, container, self.workers, file, &watch)?
+                self.emit_frames(
+                    Source { image, ranges, carried: None },
+                    container,
+                    self.workers,
+                    file,
+                    &watch,
+                )?
             }
             ImageFormat::Xz => {
                 let carried = self.carried;

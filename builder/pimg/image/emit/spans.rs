@@ -98,7 +98,9 @@ pub(super) fn prefixes(codec: &str, spans: &[Span]) -> Vec<FrameKey> {
         let next = Sha256::new_with_prefix(name).chain_update(span.range.end.to_le_bytes());
         name = match &span.content {
             Content::Hole => next.chain_update([0]).finalize().into(),
-            Content::Named(key) | Content::Carried(key) => next.chain_update([1]).chain_update(key).finalize().into(),
+            Content::Named(key) | Content::Carried(key) => {
+                next.chain_update([1]).chain_update(key).finalize().into()
+            }
             Content::Unknown => break,
         };
         names.push(name);

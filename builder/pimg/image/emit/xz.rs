@@ -62,7 +62,8 @@ impl Container for Xz {
 
     fn note(&mut self, frame: &[u8], raw_len: usize) -> io::Result<()> {
         let unpadded = unpadded_size(frame, self.check);
-        self.records.push((unpadded.ok_or_else(|| io::Error::other("a block without its size"))?, raw_len as u64));
+        self.records
+            .push((unpadded.ok_or_else(|| io::Error::other("a block without its size"))?, raw_len as u64));
         Ok(())
     }
 
@@ -90,7 +91,9 @@ pub(super) fn ranges(image: &dyn BlockRead, carried: Option<&Carried>) -> io::Re
     let mut ranges = Vec::new();
     let mut at = 0;
     for block in carried.map_or(&[][..], Carried::blocks) {
-        if block.range.end <= image.len() && carried.is_some_and(|carried| carried.covers(image, &block.range)) {
+        if block.range.end <= image.len()
+            && carried.is_some_and(|carried| carried.covers(image, &block.range))
+        {
             cut(image, at..block.range.start, &mut ranges)?;
             ranges.push(block.range.clone());
             at = block.range.end;

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use pimg_disk::block::{BlockRead, BlockWrite, MemoryDevice};
+use pimg_disk::block::{BlockWrite, MemoryDevice};
 
 use super::support::{base, content, host, write};
 use crate::image::format::ImageFormat;

@@ -84,7 +84,8 @@ impl Carried {
     /// The name of the block of this range, where there is one and the image did not change it.
     pub(in crate::image::emit) fn name(&self, range: &Range<u64>, origin: &Origin) -> Option<FrameKey> {
         self.find(range).filter(|_| *origin == self.raw)?;
-        let name = Sha256::new_with_prefix(b"xz block carried over\0").chain_update(self.published.as_bytes());
+        let name =
+            Sha256::new_with_prefix(b"xz block carried over\0").chain_update(self.published.as_bytes());
         Some(name.chain_update(range.start.to_le_bytes()).finalize().into())
     }
 
@@ -104,7 +105,9 @@ impl Carried {
 fn blocks_of(file: &File) -> io::Result<Option<(Check, Vec<Block>)>> {
     let length = file.metadata()?.len();
     let mut ends = [0; ENDS];
-    let Some(footer_at) = length.checked_sub(ENDS as u64).filter(|at| *at >= ENDS as u64) else { return Ok(None) };
+    let Some(footer_at) = length.checked_sub(ENDS as u64).filter(|at| *at >= ENDS as u64) else {
+        return Ok(None);
+    };
     file.read_exact_at(&mut ends, 0)?;
     let Some(check) = read_header(&ends) else { return Ok(None) };
     file.read_exact_at(&mut ends, footer_at)?;

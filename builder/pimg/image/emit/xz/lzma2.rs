@@ -18,7 +18,8 @@ const DICTIONARY: u32 = 4 << 20;
 /// [`DICTIONARY`] as a block header has it: `2 << (byte / 2 + 11)` for even bytes (section 5.3.1).
 pub(super) const DICTIONARY_BYTE: u8 = 20;
 
-/// liblzma's preset: TODO measured
+/// liblzma's preset. With 4 MiB a block, 6 takes twice the time of 3 for files a few percent shorter, and what is carried
+/// over from the base has 6 anyway.
 const PRESET: u32 = 3;
 
 /// What the bytes of a stream depend on.
@@ -52,7 +53,11 @@ impl Lzma2 {
         while !rest.is_empty() {
             let (length, is_stored) = self.run(rest)?;
             let (run, behind) = rest.split_at(length);
-            if is_stored { store(run, &mut out) } else { compress(run, &mut out)? }
+            if is_stored {
+                store(run, &mut out)
+            } else {
+                compress(run, &mut out)?
+            }
             rest = behind;
         }
         out.push(END);
