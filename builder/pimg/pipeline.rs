@@ -20,11 +20,13 @@
 mod base;
 mod faults;
 mod identity;
+mod jobs;
 mod prepare;
 mod publish;
 mod render;
 mod secrets;
 
+use std::num::NonZero;
 use std::path::Path;
 
 pub use base::CheckedBase;
@@ -70,6 +72,8 @@ pub struct BuildPlan<'a> {
     pub release: bool,
     /// Where packages come from.
     pub options: &'a Options,
+    /// How many hosts are built at the same time; `None` is what suits the machine.
+    pub jobs: Option<NonZero<usize>>,
 }
 
 /// Builds all hosts, steps 4 to 13.
@@ -94,16 +98,17 @@ pub fn build(plan: &BuildPlan<'_>, context: &Context<'_>) -> Result<Vec<BuiltIma
     let lock_sha256 = Sha256Digest::of(prepared.lock.to_text().as_bytes()).to_string();
     let frames = open_frames(context);
     let shared = Shared { plan, lock: &prepared.lock, lock_sha256, identities, staging, network, frames };
-    let mut built = Vec::new();
-    for (host, secrets) in prepared.hosts.iter().zip(&secrets) {
+    let hosts: Vec<_> = prepared.hosts.iter().zip(&secrets).collect();
+    let jobs = jobs::count(plan.jobs, hosts.len());
+    let name = |(host, _): &(&PreparedHost<'_>, _)| host.host.hostname.to_string();
+    jobs::run(&hosts, jobs, context, name, |(host, secrets), context| {
         let started = env::now();
         let image = shared.build_host(host, secrets.as_ref(), context);
         let mut image = image
             .map_err(|failure| failure.context(format!("cannot build host `{}`", host.host.hostname)))?;
         image.elapsed = started.elapsed().unwrap_or_default();
-        built.push(image);
-    }
-    Ok(built)
+        Ok(image)
+    })
 }
 
 /// The secrets of each host; none where the images are to be published.
@@ -116,7 +121,9 @@ fn secrets_of(plan: &BuildPlan<'_>, context: &Context<'_>) -> Result<Vec<Option<
 /// The cache of compressed frames; what is wrong with it costs time only.
 fn open_frames(context: &Context<'_>) -> Option<FrameCache> {
     let opened = FrameCache::open(&context.environment.cache_dir()?);
-    opened.inspect_err(|error| context.reporter.notice(&format!("cannot use the cache of frames: {error}"))).ok()
+    opened
+        .inspect_err(|error| context.reporter.notice(&format!("cannot use the cache of frames: {error}")))
+        .ok()
 }
 
 /// What the hosts of a build share.

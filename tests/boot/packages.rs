@@ -113,7 +113,9 @@ fn embed(image: &Path, set: &PackageSet, project: &Project, card: &Path) {
     let epoch = i64::try_from(EPOCH).expect("a time");
     apply(&working, &changes, epoch, &Silent).expect("applying the changes");
     let file = File::create_new(card).expect("the card");
-    Emitter::new(&Silent).emit(working.device().as_ref(), ImageFormat::Raw, file, card).expect("writing the card");
+    Emitter::new(&Silent)
+        .emit(working.device().as_ref(), ImageFormat::Raw, file, card)
+        .expect("writing the card");
 }
 
 /// The disk signature in the master boot record: the root file system is found by it.

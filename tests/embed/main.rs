@@ -113,7 +113,9 @@ fn files_of_the_host_land_whole() {
     }
     let path = dir.path().join("image.img");
     let file = File::create_new(&path).expect("a file");
-    Emitter::new(&Silent).emit(image.device().as_ref(), ImageFormat::Raw, file, &path).expect("writing the image");
+    Emitter::new(&Silent)
+        .emit(image.device().as_ref(), ImageFormat::Raw, file, &path)
+        .expect("writing the image");
     judges::expect_no_complaint(&path);
     expect_whole(dir.path(), &path, &changes);
 }

@@ -24,6 +24,7 @@ pub fn run(request: &BuildRequest, context: &Context<'_>) -> Result<BuildOutcome
         locked: request.locked,
         release: request.release,
         options: &request.packages,
+        jobs: request.jobs,
     };
     Ok(BuildOutcome { images: pipeline::build(&plan, context)? })
 }

@@ -90,7 +90,7 @@ fn digest(image: &Path, context: &Context<'_>) -> Result<Check, Failure> {
 }
 
 fn boot_details(image: &BaseImage) -> Vec<String> {
-    let volume = image.boot().borrow();
+    let volume = image.boot();
     let summary = volume.summary();
     vec![format!("{} files, {} directories", summary.files, summary.directories)]
 }
