@@ -21,11 +21,13 @@ mod base;
 mod faults;
 mod golden;
 mod identity;
+mod jobs;
 mod prepare;
 mod publish;
 mod render;
 mod secrets;
 
+use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -72,6 +74,8 @@ pub struct Recipe<'a> {
     pub release: bool,
     /// Where packages come from.
     pub options: &'a Options,
+    /// How many hosts are built at the same time; `None` is what suits the machine.
+    pub jobs: Option<NonZero<usize>>,
 }
 
 /// Builds all hosts, steps 4 to 13, into files below `out`.
@@ -85,7 +89,7 @@ pub fn build(
     context: &Context<'_>,
 ) -> Result<Vec<BuiltImage>, Failure> {
     let staging = Staging::new(out)?;
-    finish_hosts(recipe, staging.path(), context, &mut |finished, image, shared| {
+    finish_hosts(recipe, staging.path(), context, &|finished, image, shared, context| {
         // 13
         publish(finished, image, &Output { staging: &staging, format, shared }, context)
     })
@@ -96,25 +100,26 @@ pub fn build(
 ///
 /// # Errors
 /// The first step that fails, and whatever `take` reports.
-pub fn with_finished_image<R>(
+pub fn with_finished_image<R: Send>(
     recipe: &Recipe<'_>,
     work: &Path,
     context: &Context<'_>,
-    mut take: impl FnMut(&dyn BlockRead) -> Result<R, Failure>,
+    take: impl Fn(&dyn BlockRead) -> Result<R, Failure> + Sync,
 ) -> Result<R, Failure> {
-    let taken = finish_hosts(recipe, work, context, &mut |_, image, _| take(image))?;
+    let taken = finish_hosts(recipe, work, context, &|_, image, _, _| take(image))?;
     taken.into_iter().next().ok_or_else(|| Failure::new(Class::Internal, "no host became an image"))
 }
 
 /// Takes a finished image, ready to be written.
-type Take<'t, R> = dyn FnMut(&Finished<'_>, &dyn BlockRead, &Shared<'_>) -> Result<R, Failure> + 't;
+type Take<'t, R> =
+    dyn Fn(&Finished<'_>, &dyn BlockRead, &Shared<'_>, &Context<'_>) -> Result<R, Failure> + Sync + 't;
 
-/// Steps 4 to 12 for all hosts, one after the other.
-fn finish_hosts<R>(
+/// Steps 4 to 12 for all hosts, some at the same time.
+fn finish_hosts<R: Send>(
     recipe: &Recipe<'_>,
     work: &Path,
     context: &Context<'_>,
-    take: &mut Take<'_, R>,
+    take: &Take<'_, R>,
 ) -> Result<Vec<R>, Failure> {
     // before anything that takes long: a missing secret is the operator's to mend
     let secrets = secrets_of(recipe, context)?;
@@ -133,14 +138,13 @@ fn finish_hosts<R>(
     let golden = GoldenLayers::open(network.cache_dir())?;
     let frames = open_frames(context);
     let shared = Shared { recipe, lock: &prepared.lock, lock_sha256, identities, network, golden, frames };
-    let mut taken = Vec::new();
-    for (host, secrets) in prepared.hosts.iter().zip(&secrets) {
+    let hosts: Vec<_> = prepared.hosts.iter().zip(&secrets).collect();
+    let jobs = jobs::count(recipe.jobs, hosts.len());
+    let name = |(host, _): &(&PreparedHost<'_>, _)| host.host.hostname.to_string();
+    jobs::run(&hosts, jobs, context, name, |(host, secrets), context| {
         let done = shared.finish_host(host, secrets.as_ref(), work, context, take);
-        taken.push(
-            done.map_err(|failure| failure.context(format!("cannot build host `{}`", host.host.hostname)))?,
-        );
-    }
-    Ok(taken)
+        done.map_err(|failure| failure.context(format!("cannot build host `{}`", host.host.hostname)))
+    })
 }
 
 /// The secrets of each host; none where the images are to be published.
@@ -177,7 +181,7 @@ impl Shared<'_> {
         secrets: Option<&HostSecrets>,
         work: &Path,
         context: &Context<'_>,
-        take: &mut Take<'_, R>,
+        take: &Take<'_, R>,
     ) -> Result<R, Failure> {
         let started = env::now();
         // 9
@@ -204,7 +208,7 @@ impl Shared<'_> {
         golden: &GoldenInputs<'_>,
         work: &Path,
         context: &Context<'_>,
-        take: &mut Take<'_, R>,
+        take: &Take<'_, R>,
     ) -> Result<R, Failure> {
         let Finished { base, planned, disk_id, .. } = finished;
         // 10
@@ -215,7 +219,7 @@ impl Shared<'_> {
         apply(&image, planned.changes.host(), planned.epoch, context.reporter)?;
         // 12
         check(&image, &planned.changes, context.reporter)?;
-        take(finished, image.device().as_ref(), self)
+        take(finished, image.device().as_ref(), self, context)
     }
 }
 

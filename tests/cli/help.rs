@@ -94,6 +94,8 @@ fn build_groups_its_options() {
                              them to each card
       -f, --format <FORMAT>  Choose how images are written [default: zst] [possible values: zst, xz,
                              raw]
+      -j, --jobs <N>         Build N hosts at the same time, with up to 300 MiB of memory each [default:
+                             as many as there are cores, up to 4]
 
     Log-in:
           --ssh-key <FILE>  Let this public key log in; give it again for more [default: ~/.ssh/*.pub]

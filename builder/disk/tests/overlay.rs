@@ -4,6 +4,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
+use pimg_disk::Named;
 use pimg_disk::block::{BlockRead, BlockWrite, MemoryDevice};
 use pimg_disk::overlay::{BLOCK_SIZE, Digest, Error, Layer, MemoryStore, Overlay};
 use proptest::prelude::*;
@@ -308,4 +309,50 @@ fn threads_see_whole_writes() {
             });
         }
     });
+}
+
+fn named(content: &[u8]) -> Arc<dyn BlockRead> {
+    Arc::new(Named::new(MemoryDevice::new(content.to_vec()), [9; 32]))
+}
+
+#[test]
+fn a_range_is_named_by_what_was_changed_in_it_alone() {
+    let over = |bytes: &[(u64, &[u8])]| {
+        let overlay = Overlay::new(named(&[1; 40_000]), 60_000, MemoryStore::new()).expect("longer");
+        for (offset, bytes) in bytes {
+            overlay.write_at(*offset, bytes).expect("inside");
+        }
+        overlay
+    };
+    let name = |overlay: &Overlay, range: Range<u64>| overlay.origin(range).expect("memory").expect("a name");
+    let (plain, one, same) = (over(&[]), over(&[(5000, b"x")]), over(&[(30_000, b"y"), (5000, b"x")]));
+    assert_eq!(name(&plain, 0..8192), [9; 32]);
+    assert_eq!(name(&plain, 32_768..60_000), [9; 32], "zeroes behind the base have the base's name too");
+    assert_ne!(name(&one, 0..8192), [9; 32]);
+    assert_eq!(name(&one, 0..8192), name(&same, 0..8192), "what lies outside does not matter");
+    assert_eq!(name(&one, 8192..60_000), [9; 32]);
+    assert_ne!(name(&one, 0..8192), name(&over(&[(5000, b"z")]), 0..8192));
+    assert_ne!(name(&one, 0..8192), name(&over(&[(5001, b"x")]), 0..8192));
+    let zeroes = over(&[(4096, &[0; 4096])]);
+    assert_ne!(name(&zeroes, 0..8192), [9; 32]);
+    assert_eq!(overlay(&[1; 40_000], 40_000).origin(0..4096).expect("memory"), None, "nobody named its base");
+}
+
+#[test]
+fn a_layer_is_named_by_its_digest_where_it_changed_something() {
+    let below = [3; 40_000];
+    let edited = Overlay::new(named(&below), 40_000, MemoryStore::new()).expect("as long");
+    edited.write_at(20_000, b"golden").expect("inside");
+    let (bytes, digest) = layer_of(&edited);
+    let layer = Layer::open(Arc::new(MemoryDevice::new(bytes)), named(&below), PARENT).expect("a layer");
+    assert_eq!(layer.origin(16_384..24_576).expect("memory"), None);
+    let layer = Named::new(layer, digest);
+    assert_eq!(layer.origin(0..16_384).expect("memory"), Some([9; 32]));
+    assert_eq!(layer.origin(16_384..24_576).expect("memory"), Some(digest));
+    let host = Overlay::new(Arc::new(layer), 40_000, MemoryStore::new()).expect("as long");
+    host.write_at(0, b"host").expect("inside");
+    assert_eq!(host.origin(16_384..24_576).expect("memory"), Some(digest));
+    assert!(
+        !matches!(host.origin(0..4096).expect("memory"), Some(name) if name == digest || name == [9; 32])
+    );
 }

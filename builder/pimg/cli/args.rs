@@ -1,5 +1,6 @@
 //! The command line: types and help texts only. What they mean is decided in `dispatch`.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -220,6 +221,10 @@ pub struct BuildArgs {
     /// Choose how images are written
     #[arg(short, long, value_enum, default_value_t, help_heading = "Output")]
     pub format: FormatArg,
+
+    /// Build N hosts at the same time, with up to 300 MiB of memory each [default: as many as there are cores, up to 4]
+    #[arg(short, long, value_name = "N", help_heading = "Output")]
+    pub jobs: Option<NonZero<usize>>,
 
     /// Who may log in.
     #[command(flatten)]

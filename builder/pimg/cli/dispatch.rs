@@ -151,6 +151,7 @@ fn build_request(args: BuildArgs) -> BuildRequest {
             FormatArg::Xz => ImageFormat::Xz,
             FormatArg::Raw => ImageFormat::Raw,
         },
+        jobs: args.jobs,
         locked: args.locked,
         release: args.release,
         packages: args.packages.options(args.vault),

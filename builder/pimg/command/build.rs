@@ -22,6 +22,7 @@ pub fn run(request: &BuildRequest, context: &Context<'_>) -> Result<BuildOutcome
         locked: request.locked,
         release: request.release,
         options: &request.packages,
+        jobs: request.jobs,
     };
     Ok(BuildOutcome { images: pipeline::build(&recipe, &out, request.format, context)? })
 }

@@ -51,7 +51,7 @@ pub fn run(request: &FlashRequest, context: &Context<'_>) -> Result<FlashOutcome
                 hosts::require_ssh_keys(&selected)?;
             }
             let Ingredients { locked, release, packages: options, .. } = ingredients;
-            let recipe = Recipe { hosts: &selected, locked: *locked, release: *release, options };
+            let recipe = Recipe { hosts: &selected, locked: *locked, release: *release, options, jobs: None };
             with_finished_image(&recipe, cache.path(), context, write)
         }
     }

@@ -92,7 +92,7 @@ fn partition_summary(image: &BaseImage, entry: &TableEntry) -> Result<PartitionS
         features: Vec::new(),
     };
     if entry.number == image.boot_partition().number {
-        let mut volume = image.boot().borrow_mut();
+        let mut volume = image.boot();
         summary.file_system = Some("vfat".to_owned());
         summary.label = volume.label().map_err(unreadable)?;
         let found = volume.summary();
@@ -109,7 +109,7 @@ fn partition_summary(image: &BaseImage, entry: &TableEntry) -> Result<PartitionS
 }
 
 fn on_boot(opened: &OpenedImage, path: GuestPath, list: bool) -> Result<InspectOutcome, Failure> {
-    let mut volume = opened.image.boot().borrow_mut();
+    let mut volume = opened.image.boot();
     let metadata = volume.metadata(path.as_str()).map_err(unreadable)?;
     let metadata = metadata.ok_or_else(|| no_such(&path, Partition::Boot))?;
     if metadata.is_dir || list {

@@ -1,5 +1,6 @@
 //! What each command is asked to do, whoever asks. `cli` makes these from the command line.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub struct BuildRequest {
     pub out: Option<PathBuf>,
     /// How the images are written.
     pub format: ImageFormat,
+    /// How many hosts are built at the same time; `None` is what suits the machine.
+    pub jobs: Option<NonZero<usize>>,
     /// Whether everything must equal what the lock says.
     pub locked: bool,
     /// Whether everything secret is left out.

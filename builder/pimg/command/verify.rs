@@ -112,7 +112,7 @@ pub(super) fn sha256_of(image: &Path, context: &Context<'_>) -> Result<String, F
 }
 
 fn boot_details(image: &BaseImage) -> Vec<String> {
-    let volume = image.boot().borrow();
+    let volume = image.boot();
     let summary = volume.summary();
     vec![format!("{} files, {} directories", summary.files, summary.directories)]
 }

@@ -2,9 +2,8 @@
 //!
 //! Base images and finished ones are opened alike. Nothing in here writes.
 
-use std::cell::RefCell;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pimg_disk::Slice;
 use pimg_disk::block::BlockRead;
@@ -84,7 +83,7 @@ pub struct BaseImage {
     table: PartitionTable,
     boot: TableEntry,
     root: TableEntry,
-    volume: RefCell<fat::Volume<'static>>,
+    volume: Mutex<fat::Volume<'static>>,
     reader: Reader<'static>,
 }
 
@@ -105,7 +104,7 @@ impl BaseImage {
         let reader = Slice::new(Arc::clone(&device), "root partition", root.start, root.length)?;
         let reader =
             Reader::open(reader).map_err(|source| BaseError::Root { number: root.number, source })?;
-        Ok(Self { device, table, boot, root, volume: RefCell::new(volume), reader })
+        Ok(Self { device, table, boot, root, volume: Mutex::new(volume), reader })
     }
 
     /// The whole image.
@@ -133,9 +132,9 @@ impl BaseImage {
         &self.reader
     }
 
-    /// The boot partition.
-    pub fn boot(&self) -> &RefCell<fat::Volume<'static>> {
-        &self.volume
+    /// The boot partition, for one reader at a time.
+    pub fn boot(&self) -> MutexGuard<'_, fat::Volume<'static>> {
+        self.volume.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Wraps an error of the root file system.
@@ -188,9 +187,7 @@ impl BaseImage {
 
     fn read_boot(&self, path: &GuestPath) -> Result<Option<Vec<u8>>, fat::Error> {
         match self.kind_boot(path)? {
-            Some(EntryKind::File) => {
-                self.volume.borrow_mut().read(path.as_str(), LONGEST_FILE as u64).map(Some)
-            }
+            Some(EntryKind::File) => self.boot().read(path.as_str(), LONGEST_FILE as u64).map(Some),
             _ => Ok(None),
         }
     }
@@ -199,14 +196,14 @@ impl BaseImage {
         if self.kind_boot(path)? != Some(EntryKind::Directory) {
             return Ok(None);
         }
-        let entries = self.volume.borrow_mut().list(path.as_str())?;
+        let entries = self.boot().list(path.as_str())?;
         let mut names: Vec<_> = entries.into_iter().map(|entry| entry.name).collect();
         names.sort();
         Ok(Some(names))
     }
 
     fn kind_boot(&self, path: &GuestPath) -> Result<Option<EntryKind>, fat::Error> {
-        let found = self.volume.borrow_mut().metadata(path.as_str())?;
+        let found = self.boot().metadata(path.as_str())?;
         Ok(found.map(|entry| if entry.is_dir { EntryKind::Directory } else { EntryKind::File }))
     }
 }

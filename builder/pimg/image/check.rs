@@ -142,7 +142,7 @@ fn read_back(
 
 /// What is on the boot partition instead of what the change asked for.
 fn found_on_boot(image: &BaseImage, change: &Change) -> Result<Option<String>, fat::Error> {
-    let mut volume = image.boot().borrow_mut();
+    let mut volume = image.boot();
     let path = change.path.as_str();
     let metadata = volume.metadata(path)?;
     Ok(match (&change.action, metadata) {

@@ -190,7 +190,7 @@ fn check_once(
 /// Digests of the files at the top of the boot partition: the firmware, the kernels, the initramfs.
 fn boot_digests(image: &BaseImage) -> Result<Digests, Failure> {
     let wrap = |source| BaseError::Boot { number: image.boot_partition().number, source };
-    let mut volume = image.boot().borrow_mut();
+    let mut volume = image.boot();
     let mut digests = Digests::new();
     for entry in volume.list("/").map_err(wrap)? {
         if !entry.metadata.is_dir {

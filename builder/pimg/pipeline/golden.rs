@@ -1,9 +1,8 @@
 //! Step 10: the golden layer of a host, from the cache or made anew.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pimg_disk::overlay::Layer;
 use pimg_fetch::digest::Sha256Digest;
@@ -18,7 +17,7 @@ use crate::image::store::FileStore;
 /// The golden layers of a build: those in the cache, and those that are open.
 pub(super) struct GoldenLayers {
     files: LayerFiles,
-    open: RefCell<BTreeMap<Sha256Digest, Arc<Layer>>>,
+    open: Mutex<BTreeMap<Sha256Digest, Arc<Layer>>>,
 }
 
 impl GoldenLayers {
@@ -27,7 +26,7 @@ impl GoldenLayers {
     /// # Errors
     /// The cache cannot be written.
     pub(super) fn open(cache: &Path) -> Result<Self, HostError> {
-        Ok(Self { files: LayerFiles::open(cache)?, open: RefCell::default() })
+        Ok(Self { files: LayerFiles::open(cache)?, open: Mutex::default() })
     }
 
     /// The layer of these inputs. Where another process makes it, that is waited for.
@@ -39,7 +38,7 @@ impl GoldenLayers {
         inputs: &GoldenInputs<'_>,
         context: &Context<'_>,
     ) -> Result<Arc<Layer>, Failure> {
-        let known = self.open.borrow().get(&inputs.key()).cloned();
+        let known = self.known().get(&inputs.key()).cloned();
         let (layer, how) = match known {
             Some(layer) => (layer, "reused"),
             None => match self.cached(inputs, context)? {
@@ -47,11 +46,15 @@ impl GoldenLayers {
                 None => self.make_alone(inputs, context)?,
             },
         };
-        self.open.borrow_mut().insert(inputs.key(), Arc::clone(&layer));
+        self.known().insert(inputs.key(), Arc::clone(&layer));
         let task = context.reporter.begin("golden layer", None);
         let mib = layer.stored_bytes().div_ceil(1 << 20);
         context.reporter.finish(task, &format!("{how} ({} changes, {mib} MiB)", inputs.count()));
         Ok(layer)
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<Sha256Digest, Arc<Layer>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Throws the layer of these inputs away if a block of it was found to be damaged: `true` says that trying again
@@ -64,7 +67,7 @@ impl GoldenLayers {
         inputs: &GoldenInputs<'_>,
         context: &Context<'_>,
     ) -> Result<bool, Failure> {
-        let mut open = self.open.borrow_mut();
+        let mut open = self.known();
         if !open.get(&inputs.key()).is_some_and(|layer| layer.is_damaged()) {
             return Ok(false);
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use pimg_fetch::{Vault, Wanted, base_to_vault};
 
@@ -50,7 +50,7 @@ pub struct PreparedHost<'a> {
     /// The host.
     pub host: &'a HostSpec,
     /// Its base image.
-    pub base: Rc<CheckedBase>,
+    pub base: Arc<CheckedBase>,
     /// What its overlays want.
     pub rendered: Rendered,
     /// What it asks of packages.
@@ -80,7 +80,7 @@ pub fn prepare<'a>(
     if preparation.update == Update::Locked && before.is_none() {
         return Err(LockError::Missing.into());
     }
-    let mut bases: Vec<(BaseSpec, Rc<CheckedBase>)> = Vec::new();
+    let mut bases: Vec<(BaseSpec, Arc<CheckedBase>)> = Vec::new();
     let mut hosts = Vec::new();
     for host in preparation.hosts {
         let prepared = prepare_host(host, preparation, before.as_ref(), &mut bases, context);
@@ -108,17 +108,17 @@ fn prepare_host<'a>(
     host: &'a HostSpec,
     preparation: &Preparation<'_>,
     before: Option<&Lockfile>,
-    bases: &mut Vec<(BaseSpec, Rc<CheckedBase>)>,
+    bases: &mut Vec<(BaseSpec, Arc<CheckedBase>)>,
     context: &Context<'_>,
 ) -> Result<PreparedHost<'a>, Failure> {
     // 4, 5: for every host but the first of a base it is known
-    let known = bases.iter().find(|(spec, _)| *spec == host.base).map(|(_, base)| Rc::clone(base));
+    let known = bases.iter().find(|(spec, _)| *spec == host.base).map(|(_, base)| Arc::clone(base));
     let base = match known {
         Some(base) => base,
         None => {
             let lock = before.map(|lock| BaseLock { lock, update: &preparation.update });
-            let base = Rc::new(get_base(&host.base, lock, preparation.options, context)?);
-            bases.push((host.base.clone(), Rc::clone(&base)));
+            let base = Arc::new(get_base(&host.base, lock, preparation.options, context)?);
+            bases.push((host.base.clone(), Arc::clone(&base)));
             base
         }
     };

@@ -15,7 +15,7 @@ pub(super) fn compare(
     b: &BaseImage,
     context: &Context<'_>,
 ) -> Result<Vec<FileChange>, Failure> {
-    let (mut a, mut b) = (a.boot().borrow_mut(), b.boot().borrow_mut());
+    let (mut a, mut b) = (a.boot(), b.boot());
     let mut found = Vec::new();
     let mut directories = vec![(String::new(), true, true)];
     while let Some((directory, in_a, in_b)) = directories.pop() {

@@ -189,7 +189,7 @@ impl Line<'_, '_, '_> {
         self.put(&frame, !is_digested)?;
         if done + 1 == self.resume.spans && self.written != self.resume.file_len {
             return Err(EmitError::Compress(io::Error::other(
-                "frames changed their length between two builds",
+                "cached frames have another length than they had: `pimg clean --cache` removes them",
             )));
         }
         if !is_digested && resume::is_mark(done + 1, self.job.spans) {

@@ -161,12 +161,6 @@ impl<'a> Emitter<'a> {
         Self { carried, ..self }
     }
 
-    /// Shares the cores with so many other emissions that `jobs` run at a time.
-    #[must_use]
-    pub fn among(self, jobs: usize) -> Self {
-        Self { workers: self.workers.div_ceil(jobs.max(1)), ..self }
-    }
-
     /// Writes `image` into the empty file `file`, known as `path` in messages.
     ///
     /// The bytes depend on the image alone: not on the number of cores, nor on the cache.

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write as _;
 
 use liblzma::stream::{Check, MtStreamBuilder};
-use pimg_disk::block::{BlockRead, BlockWrite, MemoryDevice};
+use pimg_disk::block::{BlockRead as _, BlockWrite as _, MemoryDevice};
 use pimg_fetch::digest::Sha256Digest;
 
 use super::support::{base, content, host, judge, write, write_over};
