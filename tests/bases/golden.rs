@@ -20,7 +20,7 @@ fn cluster() -> Project {
     let project = project();
     for entry in fs::read_dir(project.join("profiles")).expect("profiles") {
         let path = entry.expect("an entry").path();
-        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("k8sctl-")) {
+        if path.file_stem().is_some_and(|name| name != "tiny") {
             fs::remove_file(path).expect("removing");
         }
     }
@@ -47,7 +47,7 @@ fn cluster() -> Project {
 
 /// 3 MiB that nothing compresses or repeats.
 fn large() -> Vec<u8> {
-    let words = (0..3 << 18_u32).map(|at| at.wrapping_mul(2_654_435_761).rotate_left(11) ^ at);
+    let words = (0..3_u32 << 18).map(|at| at.wrapping_mul(2_654_435_761).rotate_left(11) ^ at);
     words.flat_map(u32::to_le_bytes).collect()
 }
 
