@@ -12,7 +12,7 @@ use super::watch::WatchReporter;
 use super::{Context, hosts, verify};
 use crate::failure::{Class, Failure};
 use crate::host::cache::CacheDir;
-use crate::host::card::{Card, CardError, OpenCard, look_at_all};
+use crate::host::card::{AlignedBuffer, Card, CardError, OpenCard, look_at_all};
 use crate::host::{FileDevice, HostError, files};
 use crate::image::block_map::BlockMap;
 use crate::image::flash::{Target, flash};
@@ -152,17 +152,19 @@ fn write_all(
     }
     let targets: Vec<&dyn Target> = open.iter().map(|card| card as &dyn Target).collect();
     let verdicts = flash(image, &map, &targets, request.verify, context.reporter);
+    let blanks: Vec<bool> = open.iter().map(is_blank).collect();
     open.into_iter().for_each(OpenCard::close);
-    let cards = cards.into_iter().zip(verdicts).map(|(card, verdict)| {
+    let cards = cards.into_iter().zip(verdicts).zip(blanks).map(|((card, verdict), blank)| {
         let flashed = FlashedCard {
             description: card.description(),
             size: card.disk.map(|disk| disk.size),
             device: card.path,
             verdict: Verdict::Passed,
+            blank: false,
             errors: Vec::new(),
             hints: Vec::new(),
         };
-        flashed.with(verdict.map_err(Failure::from))
+        flashed.with(verdict.map_err(Failure::from), blank)
     });
     Ok(FlashOutcome {
         raw_size: map.image_len(),
@@ -170,6 +172,13 @@ fn write_all(
         verified: request.verify,
         cards: cards.collect(),
     })
+}
+
+/// Whether a card has no partition table, as far as it can be read. One that failed at once may have its old one.
+fn is_blank(card: &OpenCard) -> bool {
+    let mut start = AlignedBuffer::zeroed(4096);
+    let read = card.sync().and_then(|()| card.read_back(0, start.as_mut_slice()));
+    read.is_ok() && start.as_slice()[510..512] != [0x55, 0xaa]
 }
 
 /// What a person should recognise before it is gone.

@@ -12,7 +12,8 @@ impl Show for FlashOutcome {
         let mut text = Text::default();
         for card in &self.cards {
             let verdict = match card.verdict {
-                Verdict::Failed(_) => "failed, and has no partition table",
+                Verdict::Failed(_) if card.blank => "failed, and has no partition table",
+                Verdict::Failed(_) => "failed, do not use it",
                 _ if self.verified => "written and verified",
                 _ => "written, not verified",
             };
@@ -49,19 +50,26 @@ mod tests {
             description: String::new(),
             size: Some(1 << 30),
             verdict: Verdict::Passed,
+            blank: false,
             errors: Vec::new(),
             hints: Vec::new(),
         };
-        let bad = Failure::new(Class::Host, "cannot flush `/dev/sdc`").hint("try another one");
-        let cards = vec![card("/dev/sdb").with(Ok(())), card("/dev/sdc").with(Err(bad))];
+        let bad = || Failure::new(Class::Host, "cannot flush it").hint("try another one");
+        let cards = vec![
+            card("/dev/sdb").with(Ok(()), false),
+            card("/dev/sdc").with(Err(bad()), true),
+            card("/dev/sdd").with(Err(bad()), false),
+        ];
         let outcome = FlashOutcome { raw_size: 3 << 30, mapped_size: 1 << 30, verified: true, cards };
         let text = outcome.text(false);
-        assert_eq!(
-            text.out,
-            "/dev/sdb: written and verified\n/dev/sdc: failed, and has no partition table\n"
-        );
+        let verdicts = [
+            "/dev/sdb: written and verified\n",
+            "/dev/sdc: failed, and has no partition table\n",
+            "/dev/sdd: failed, do not use it\n",
+        ];
+        assert_eq!(text.out, verdicts.concat());
         let err = anstream::adapter::strip_str(&text.err).to_string();
-        assert_eq!(err, "error: cannot flush `/dev/sdc`\n\nhint: try another one\n");
+        assert_eq!(err, "error: cannot flush it\n\nhint: try another one\n".repeat(2));
         assert_eq!(outcome.failed(), Some(Class::Host));
     }
 }

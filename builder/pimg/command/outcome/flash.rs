@@ -29,8 +29,10 @@ pub struct FlashedCard {
     pub description: String,
     /// Size of the card in bytes; `None` for a file.
     pub size: Option<u64>,
-    /// What came out. A card that failed has no partition table.
+    /// What came out.
     pub verdict: Verdict,
+    /// Of a card that failed, whether it was seen to have no partition table, so that nothing boots from it.
+    pub blank: bool,
     /// What went wrong, outermost first.
     pub errors: Vec<String>,
     /// What can be done about it.
@@ -38,10 +40,11 @@ pub struct FlashedCard {
 }
 
 impl FlashedCard {
-    /// Says what became of the card.
+    /// Says what became of the card, and whether it was seen to be `blank`.
     #[must_use]
-    pub fn with(mut self, result: Result<(), Failure>) -> Self {
+    pub fn with(mut self, result: Result<(), Failure>, blank: bool) -> Self {
         if let Err(failure) = result {
+            self.blank = blank;
             self.verdict = Verdict::Failed(failure.class());
             self.errors = failure.messages();
             self.hints = failure.hints();

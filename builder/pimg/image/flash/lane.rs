@@ -78,16 +78,13 @@ impl Lane<'_> {
         end: &End,
         check: &dyn Fn(&[Sum]) -> Result<(), FlashError>,
     ) -> Result<(), FlashError> {
-        for piece in &end.head {
-            self.put(piece, None)?;
-        }
-        self.sync()?;
-        let checked = check(&end.head_sums);
-        if checked.is_err() {
+        let completed = end.head.iter().try_for_each(|piece| self.put(piece, None));
+        let completed = completed.and_then(|()| self.sync()).and_then(|()| check(&end.head_sums));
+        if completed.is_err() {
             // what is not the image must not look like it; a card that failed may fail in this too
             let _ = self.blank_head();
         }
-        checked
+        completed
     }
 
     fn blank_head(&self) -> Result<(), FlashError> {

@@ -27,6 +27,8 @@ enum Flaw {
     None,
     /// It takes no write that begins here.
     Refuses(u64),
+    /// This flush fails, counted from 1.
+    DiesAtFlush(usize),
     /// It gives back another byte here.
     Forgets(u64),
 }
@@ -72,8 +74,13 @@ impl Target for Fake {
         self.device.write_at(offset, bytes)
     }
     fn sync(&self) -> io::Result<()> {
-        self.writes.lock().expect("no panic").push(u64::MAX);
-        Ok(())
+        let mut writes = self.writes.lock().expect("no panic");
+        writes.push(u64::MAX);
+        let flushes = writes.iter().filter(|offset| **offset == u64::MAX).count();
+        match self.fault {
+            Flaw::DiesAtFlush(flush) if flush == flushes => Err(io::Error::other("input/output error")),
+            _ => Ok(()),
+        }
     }
     fn read_back(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
         self.device.read_at(offset, bytes)?;
@@ -147,6 +154,15 @@ fn a_start_that_is_not_as_written_is_taken_away_again() {
     let card = Fake::new(LEN.next_multiple_of(4096), Flaw::Forgets(446));
     let verdicts = run(&[&card], &Silent);
     assert!(matches!(&verdicts[0], Err(FlashError::Differs { range, .. }) if *range == (0..HEAD)));
+    assert!(!card.has_table());
+}
+
+#[test]
+fn a_card_that_dies_at_the_very_end_has_no_partition_table() {
+    // the flush behind the start of the disk is the third: after blanking, after all else, and this one
+    let card = Fake::new(LEN.next_multiple_of(4096), Flaw::DiesAtFlush(3));
+    let verdicts = run(&[&card], &Silent);
+    assert!(matches!(&verdicts[0], Err(FlashError::Sync { .. })), "{verdicts:?}");
     assert!(!card.has_table());
 }
 
