@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use pimg::guest::keys::HostKeys;
+use pimg::guest::prime_notes::NoNotes;
 use pimg::profile::types::Hostname;
 use pimg::secret::Secret;
 
@@ -111,7 +112,7 @@ impl Lab {
     /// A node at `address` whose host key is that of `name`, with this status; its clock is always the same.
     fn node(&self, address: &str, name: &str, seed: [u8; 32], status: &str) {
         let host = Hostname::new(name).expect("a name");
-        let keys = HostKeys::derive(&Secret::new(seed.to_vec()), &host).expect("keys");
+        let keys = HostKeys::derive(&Secret::new(seed.to_vec()), &host, &NoNotes).expect("keys");
         let private = String::from_utf8(keys.ed25519.private.expose().to_vec()).expect("text");
         let (key, file) = (format!("key-{address}"), format!("status-{address}"));
         self.project.write(&key, &private);

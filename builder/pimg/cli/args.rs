@@ -390,7 +390,7 @@ pub struct VerifyArgs {
 
 /// `pimg clean`
 #[derive(Args, Debug)]
-#[group(required = true, multiple = true)]
+#[command(group = ArgGroup::new("what").args(["cache", "out"]).required(true).multiple(true))]
 pub struct CleanArgs {
     /// Remove the cache: base images, packages, layers
     #[arg(long)]

@@ -8,11 +8,16 @@ use ssh_key::public::RsaPublicKey;
 use ssh_key::{LineEnding, Mpint, PrivateKey};
 
 use super::error::Error;
+use super::prime_notes::{self, Notes};
 use super::rsa;
 use super::seed::{Purpose, derive};
 use crate::profile::host::HostSpec;
 use crate::profile::types::Hostname;
 use crate::secret::Secret;
+
+/// Where the searches for the primes of a host's keys start.
+const HOST_RSA: [Purpose; 2] = [Purpose::HostRsaP, Purpose::HostRsaQ];
+const ROOT_RSA: [Purpose; 2] = [Purpose::RootRsaP, Purpose::RootRsaQ];
 
 /// A key pair as two files.
 #[derive(Clone, Debug)]
@@ -49,17 +54,22 @@ impl KeyPair {
 }
 
 impl Keyring {
-    /// Keys of `hosts` and of all that share a cluster with one of them.
+    /// Keys of `hosts` and of all that share a cluster with one of them. `notes` spares the search for primes that were
+    /// found before.
     ///
     /// # Errors
     /// A key could not be made.
-    pub fn derive<'a>(seed: &Secret, hosts: impl IntoIterator<Item = &'a HostSpec>) -> Result<Self, Error> {
+    pub fn derive<'a>(
+        seed: &Secret,
+        hosts: impl IntoIterator<Item = &'a HostSpec>,
+        notes: &dyn Notes,
+    ) -> Result<Self, Error> {
         let mut keys = BTreeMap::new();
         for host in hosts {
             let members = host.cluster.iter().flat_map(|cluster| &cluster.nodes).map(|node| &node.hostname);
             for name in members.chain([&host.hostname]) {
                 if !keys.contains_key(name) {
-                    keys.insert(name.clone(), HostKeys::derive(seed, name)?);
+                    keys.insert(name.clone(), HostKeys::derive(seed, name, notes)?);
                 }
             }
         }
@@ -77,13 +87,14 @@ impl HostKeys {
     ///
     /// # Errors
     /// A key could not be made.
-    pub fn derive(seed: &Secret, host: &Hostname) -> Result<Self, Error> {
+    pub fn derive(seed: &Secret, host: &Hostname, notes: &dyn Notes) -> Result<Self, Error> {
         let comment = format!("root@{host}");
         let pair =
             |what, data| key_pair(data, &comment).map_err(|error| key_error(what, host, error.to_string()));
         let ed25519 = Ed25519Keypair::from_seed(&derive(seed, Purpose::HostEd25519, host));
-        let host_rsa = rsa_key(seed, [Purpose::HostRsaP, Purpose::HostRsaQ], host)?;
-        let root_rsa = rsa_key(seed, [Purpose::RootRsaP, Purpose::RootRsaQ], host)?;
+        let [host_p, host_q, root_p, root_q] = distances(seed, host, notes)?;
+        let host_rsa = rsa_key(seed, HOST_RSA, host, [host_p, host_q])?;
+        let root_rsa = rsa_key(seed, ROOT_RSA, host, [root_p, root_q])?;
         Ok(Self {
             ed25519: pair("Ed25519 host key", ed25519.into())?,
             rsa: pair("RSA host key", host_rsa.into())?,
@@ -107,9 +118,32 @@ fn key_error(what: &'static str, host: &Hostname, why: String) -> Error {
     Error::Key { what, host: host.to_string(), why }
 }
 
-fn rsa_key(seed: &Secret, [p, q]: [Purpose; 2], host: &Hostname) -> Result<RsaKeypair, Error> {
-    let numbers = rsa::key(&derive(seed, p, host), &derive(seed, q, host));
-    let numbers = numbers.ok_or_else(|| key_error("RSA key", host, "the seed leads to no key".to_owned()))?;
+/// How far the primes of a host are from where the seed says to start.
+fn distances(seed: &Secret, host: &Hostname, notes: &dyn Notes) -> Result<[rsa::Distance; 4], Error> {
+    if let Some(known) = prime_notes::recall(notes, seed, host) {
+        return Ok(known);
+    }
+    let search = |[p, q]: [Purpose; 2]| {
+        rsa::search(&derive(seed, p, host), &derive(seed, q, host)).ok_or_else(|| no_key(host))
+    };
+    let ([host_p, host_q], [root_p, root_q]) = (search(HOST_RSA)?, search(ROOT_RSA)?);
+    let found = [host_p, host_q, root_p, root_q];
+    prime_notes::keep(notes, seed, host, found);
+    Ok(found)
+}
+
+fn no_key(host: &Hostname) -> Error {
+    key_error("RSA key", host, "the seed leads to no key".to_owned())
+}
+
+fn rsa_key(
+    seed: &Secret,
+    [p, q]: [Purpose; 2],
+    host: &Hostname,
+    distances: [rsa::Distance; 2],
+) -> Result<RsaKeypair, Error> {
+    let numbers = rsa::key(&derive(seed, p, host), &derive(seed, q, host), distances);
+    let numbers = numbers.ok_or_else(|| no_key(host))?;
     let mpint = |number: &BigUint| {
         Mpint::from_positive_bytes(&number.to_bytes_be())
             .map_err(|error| key_error("RSA key", host, error.to_string()))
@@ -141,6 +175,7 @@ fn key_pair(data: KeypairData, comment: &str) -> Result<KeyPair, ssh_key::Error>
 #[cfg(test)]
 mod tests {
     use super::HostKeys;
+    use crate::guest::prime_notes::NoNotes;
     use crate::guest::test_support::{judge, temporary};
     use crate::profile::types::Hostname;
     use crate::secret::Secret;
@@ -149,8 +184,8 @@ mod tests {
     fn keys_are_what_openssh_takes_them_for() {
         let host = Hostname::new("k8sctl-pi5l").expect("valid");
         let seed = Secret::new(vec![7; 32]);
-        let keys = HostKeys::derive(&seed, &host).expect("keys");
-        let again = HostKeys::derive(&seed, &host).expect("keys");
+        let keys = HostKeys::derive(&seed, &host, &NoNotes).expect("keys");
+        let again = HostKeys::derive(&seed, &host, &NoNotes).expect("keys");
         assert_eq!(keys.rsa.private.expose(), again.rsa.private.expose());
         assert_eq!(keys.ed25519.private.expose(), again.ed25519.private.expose());
         assert_ne!(keys.rsa.public, keys.root.public);

@@ -19,6 +19,7 @@ pub mod nic_names;
 pub mod node_status;
 pub mod overlaid;
 pub mod packages;
+pub mod prime_notes;
 pub mod rsa;
 pub mod secrets;
 pub mod seed;
@@ -34,6 +35,7 @@ pub use compose::changes;
 pub use error::Error;
 pub use inputs::Inputs;
 pub use keys::Keyring;
+pub use prime_notes::Notes;
 pub use seed::disk_id;
 
 #[cfg(test)]

@@ -34,16 +34,29 @@ pub struct RsaNumbers {
     pub iqmp: BigUint,
 }
 
-/// The key that follows from two starting points; `None` if they lead to one and the same prime or past the
-/// length, which happens to one seed in 2^1000.
-pub fn key(start_p: &[u8; PRIME_BYTES], start_q: &[u8; PRIME_BYTES]) -> Option<RsaNumbers> {
+/// How far a prime is from where the search for it starts, in steps of two.
+pub type Distance = u32;
+
+/// How far the primes behind two starting points are; `None` if one is past the length, which happens to one seed in
+/// 2^1000. This is the long part of making a key.
+pub fn search(start_p: &[u8; PRIME_BYTES], start_q: &[u8; PRIME_BYTES]) -> Option<[Distance; 2]> {
     let small = small_primes(SIEVE_LIMIT);
     let (one, other) = std::thread::scope(|scope| {
         let one = scope.spawn(|| prime_from(start_p, &small));
         let other = prime_from(start_q, &small);
         (one.join().ok().flatten(), other)
     });
-    let (one, other) = (one?, other?);
+    Some([one?, other?])
+}
+
+/// The key that follows from two starting points and from what [`search`] says of them; `None` if they lead to one
+/// and the same prime.
+pub fn key(
+    start_p: &[u8; PRIME_BYTES],
+    start_q: &[u8; PRIME_BYTES],
+    [to_p, to_q]: [Distance; 2],
+) -> Option<RsaNumbers> {
+    let (one, other) = (candidate(&first(start_p), to_p), candidate(&first(start_q), to_q));
     let (p, q) = if one > other { (one, other) } else { (other, one) };
     let e = BigUint::from(PUBLIC_EXPONENT);
     let (below_p, below_q) = (&p - 1_u32, &q - 1_u32);
@@ -61,21 +74,33 @@ fn greatest_common_divisor(a: &BigUint, b: &BigUint) -> BigUint {
     a
 }
 
-/// The smallest fitting prime from a starting point on.
-fn prime_from(start: &[u8; PRIME_BYTES], small: &[u32]) -> Option<BigUint> {
+/// The first number that is looked at.
+fn first(start: &[u8; PRIME_BYTES]) -> BigUint {
     let mut first = BigUint::from_bytes_be(start);
     let bits = 8 * PRIME_BYTES as u64;
     first.set_bit(bits - 1, true);
     first.set_bit(bits - 2, true);
     first.set_bit(0, true);
+    first
+}
+
+fn candidate(first: &BigUint, distance: Distance) -> BigUint {
+    first + 2 * u64::from(distance)
+}
+
+/// How far the smallest fitting prime from a starting point on is.
+fn prime_from(start: &[u8; PRIME_BYTES], small: &[u32]) -> Option<Distance> {
+    let first = first(start);
+    let mut passed: Distance = 0;
     loop {
-        for step in survivors(&first, small) {
-            let candidate = &first + 2 * step;
+        for step in survivors(&candidate(&first, passed), small) {
+            let distance = passed + step;
+            let candidate = candidate(&first, distance);
             if &candidate % PUBLIC_EXPONENT != BigUint::from(1_u32) && is_prime(&candidate, small) {
-                return (candidate.bits() == bits).then_some(candidate);
+                return (candidate.bits() == 8 * PRIME_BYTES as u64).then_some(distance);
             }
         }
-        first += 2 * SIEVE_SPAN;
+        passed = passed.checked_add(SIEVE_SPAN)?;
     }
 }
 
@@ -129,7 +154,7 @@ fn small_primes(limit: u32) -> Vec<u32> {
 mod tests {
     use num_bigint::BigUint;
 
-    use super::{PRIME_BYTES, is_prime, key, prime_from, small_primes, survivors};
+    use super::{PRIME_BYTES, is_prime, key, prime_from, search, small_primes, survivors};
 
     #[test]
     fn tells_primes_from_composites() {
@@ -162,20 +187,21 @@ mod tests {
     fn skips_no_prime() {
         // from zero the search starts at 2^1535 + 2^1534 + 1; the offset was found with another implementation
         let small = small_primes(1 << 17);
-        let first = (BigUint::from(3_u32) << 1534_u32) + 1_u32;
-        let prime = prime_from(&[0; PRIME_BYTES], &small).expect("there is one");
-        assert_eq!(prime - first, BigUint::from(1836_u32));
+        let distance = prime_from(&[0; PRIME_BYTES], &small).expect("there is one");
+        assert_eq!(2 * distance, 1836);
     }
 
     #[test]
     fn makes_keys_that_work() {
-        let numbers = key(&[0x5a; PRIME_BYTES], &[0xa5; PRIME_BYTES]).expect("distinct");
+        let (start_p, start_q) = ([0x5a; PRIME_BYTES], [0xa5; PRIME_BYTES]);
+        let distances = search(&start_p, &start_q).expect("primes");
+        let numbers = key(&start_p, &start_q, distances).expect("distinct");
         assert_eq!(numbers.n.bits(), 3072);
         assert!(numbers.p > numbers.q && &numbers.p * &numbers.q == numbers.n);
         let message = BigUint::from(0x0123_4567_89ab_cdef_u64);
         let signed = message.modpow(&numbers.d, &numbers.n);
         assert_eq!(signed.modpow(&numbers.e, &numbers.n), message);
         assert_eq!(&numbers.iqmp * &numbers.q % &numbers.p, BigUint::from(1_u32));
-        assert!(key(&[1; PRIME_BYTES], &[1; PRIME_BYTES]).is_none(), "one prime twice is no key");
+        assert!(key(&start_p, &start_p, [distances[0]; 2]).is_none(), "one prime twice is no key");
     }
 }

@@ -29,6 +29,8 @@ pub enum Purpose {
     RootRsaQ,
     /// Disk signature of the MBR: 4 bytes, little-endian.
     DiskId,
+    /// Name of the note that says where the primes are: 16 bytes.
+    PrimeNote,
     /// UUID of the interim connection on the ordinary network: 16 bytes.
     ConnectionLan,
     /// UUID of the interim connection on the backplane: 16 bytes.
@@ -46,6 +48,7 @@ impl Purpose {
             Self::RootRsaP => "ssh-root-rsa-3072-p",
             Self::RootRsaQ => "ssh-root-rsa-3072-q",
             Self::DiskId => "mbr-disk-id",
+            Self::PrimeNote => "prime-note",
             Self::ConnectionLan => "connection-lan",
             Self::ConnectionBackplane => "connection-backplane",
         }
@@ -54,8 +57,23 @@ impl Purpose {
 
 /// `N` bytes (at most 8160) for one purpose of one host.
 pub fn derive<const N: usize>(seed: &Secret, purpose: Purpose, host: &Hostname) -> Zeroizing<[u8; N]> {
+    expand(seed, &format!("v1/{}/{host}", purpose.label()))
+}
+
+/// What only who has the seed can say of a text that is no secret: 64 hexadecimal digits.
+///
+/// The info `v1/note/HOST/TEXT` has a slash more than any other.
+pub(super) fn seal(seed: &Secret, host: &Hostname, text: &str) -> String {
+    hexadecimal(expand::<32>(seed, &format!("v1/note/{host}/{text}")).as_slice())
+}
+
+/// Name of the note that says where a host's primes are: tells nothing of the seed.
+pub(super) fn note_name(seed: &Secret, host: &Hostname) -> String {
+    hexadecimal(derive::<16>(seed, Purpose::PrimeNote, host).as_slice())
+}
+
+fn expand<const N: usize>(seed: &Secret, info: &str) -> Zeroizing<[u8; N]> {
     const { assert!(N <= 255 * 32, "HKDF-SHA256 yields no more") };
-    let info = format!("v1/{}/{host}", purpose.label());
     let mut output = Zeroizing::new([0; N]);
     let expanded =
         Hkdf::<Sha256>::new(Some(b"pimg"), seed.expose()).expand(info.as_bytes(), output.as_mut_slice());

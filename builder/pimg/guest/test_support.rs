@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use super::base_files::{BaseFiles, BaseReadError, EntryKind};
 use super::inputs::Inputs;
 use super::keys::Keyring;
+use super::prime_notes::NoNotes;
 use crate::plan::change::{Action, Change, Content, Partition};
 use crate::plan::path::GuestPath;
 use crate::profile::host::{
@@ -162,7 +163,7 @@ pub(super) fn seed() -> &'static Secret {
 
 pub(super) fn keyring() -> &'static Keyring {
     static KEYS: OnceLock<Keyring> = OnceLock::new();
-    KEYS.get_or_init(|| Keyring::derive(seed(), [&host()]).expect("keys"))
+    KEYS.get_or_init(|| Keyring::derive(seed(), [&host()], &NoNotes).expect("keys"))
 }
 
 /// Midnight of 2025-12-05 UTC: day 20427.

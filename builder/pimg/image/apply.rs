@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use pimg_disk::ext4::{self, Attributes, Editor, Timestamp};
 use pimg_disk::fat;
+use pimg_disk::overlay::BLOCK_SIZE;
 use pimg_fetch::digest::HashingReader;
 
 use super::working::WorkingImage;
@@ -109,7 +110,8 @@ pub fn apply_as(
         reporter.advance(task, 1);
     }
     root.finish().map_err(ApplyError::RootVolume)?;
-    reporter.finish(task, &format!("{} changes", changes.len()));
+    let kib = image.overlay().dirty_count() * (BLOCK_SIZE / 1024);
+    reporter.finish(task, &format!("{} changes, {kib} KiB", changes.len()));
     Ok(())
 }
 

@@ -1,14 +1,18 @@
 //! Who the hosts are: seeds and keys, from the operator's machine.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::command::Context;
 use crate::failure::{Class, Failure};
-use crate::guest::Keyring;
+use crate::guest::{Keyring, Notes};
+use crate::host::files;
 use crate::host::seed::{Seed, load_or_create};
 use crate::profile::host::HostSpec;
 use crate::secret::Secret;
+
+/// Longest note that is read, in bytes.
+const LONGEST_NOTE: u64 = 1024;
 
 /// Seeds and keys of all hosts of a build.
 pub struct Identities {
@@ -33,13 +37,14 @@ impl Identities {
         for host in hosts {
             groups.entry(host.seed_name().to_owned()).or_default().push(host);
         }
+        let notes = CachedNotes { directory: context.environment.cache_dir() };
         let mut by_seed = BTreeMap::new();
         for (name, hosts) in groups {
             let Seed { secret: seed, path, created } = load_or_create(&context.project, &name)?;
             if created {
                 context.reporter.notice(&made_seed(&path));
             }
-            let keys = Keyring::derive(&seed, hosts)?;
+            let keys = Keyring::derive(&seed, hosts, &notes)?;
             by_seed.insert(name, Identity { seed, keys });
         }
         Ok(Self { by_seed })
@@ -52,6 +57,32 @@ impl Identities {
     pub fn of(&self, host: &HostSpec) -> Result<&Identity, Failure> {
         let missing = || Failure::new(Class::Internal, format!("no seed was loaded for `{}`", host.hostname));
         self.by_seed.get(host.seed_name()).ok_or_else(missing)
+    }
+}
+
+/// Notes in the cache. One that cannot be read or written is done without.
+struct CachedNotes {
+    directory: Option<PathBuf>,
+}
+
+impl CachedNotes {
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        // only a cache that is there already: whoever removes one between two commands finds it gone
+        let memos = self.directory.as_ref()?.join("memo-v1");
+        memos.is_dir().then(|| memos.join(format!("primes-{name}")))
+    }
+}
+
+impl Notes for CachedNotes {
+    fn recall(&self, name: &str) -> Option<String> {
+        let text = files::read_optional(&self.path(name)?, LONGEST_NOTE).ok()??;
+        String::from_utf8(text).ok()
+    }
+
+    fn keep(&self, name: &str, text: &str) {
+        if let Some(path) = self.path(name) {
+            let _ = files::write_atomic(&path, text.as_bytes());
+        }
     }
 }
 
