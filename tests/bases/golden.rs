@@ -92,10 +92,14 @@ fn only_layer(project: &Project, cache: &str) -> PathBuf {
     found[0].clone()
 }
 
-/// What `pimg` said about golden layers: `made` and `reused`, in order.
+/// What `pimg` said about golden layers: `made` and `reused`, sorted, as hosts are built at the same time. A line of
+/// one host of several begins with its name.
 fn said(told: &str) -> Vec<&str> {
-    let lines = told.lines().filter_map(|line| line.strip_prefix("golden layer: "));
-    lines.filter_map(|line| line.split(' ').next()).collect()
+    let lines = told.lines().filter_map(|line| line.split_once("golden layer: "));
+    let outcomes = lines.filter(|(whose, _)| whose.is_empty() || whose.ends_with(": "));
+    let mut words: Vec<_> = outcomes.filter_map(|(_, outcome)| outcome.split(' ').next()).collect();
+    words.sort_unstable();
+    words
 }
 
 #[test]

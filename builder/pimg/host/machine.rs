@@ -288,10 +288,14 @@ mod tests {
         let dir = tempfile::tempdir()?;
         let (log, errors) = (dir.path().join("log"), dir.path().join("errors"));
         let (sender, heard) = channel();
-        let arguments = ["-c", "echo one; echo oops >&2; printf two; exec sleep 600"].map(str::to_owned);
+        let arguments = ["-c", "echo one; printf two; echo oops >&2; exec sleep 600"].map(str::to_owned);
         let mut program = Program::start("/bin/sh", &arguments, dir.path(), (&log, &errors), (7, sender))?;
         assert!(matches!(heard.recv_timeout(LONG)?, Heard::Line(7, line) if line == b"one\n"));
         assert!(program.ended().is_none());
+        // it says this last
+        while std::fs::read(&errors)? != b"oops\n" {
+            std::thread::sleep(Duration::from_millis(10));
+        }
         program.kill();
         // the piece of a line comes with the end
         assert!(matches!(heard.recv_timeout(LONG)?, Heard::Line(7, line) if line == b"two"));
