@@ -40,6 +40,17 @@ pub fn create_new(path: &Path) -> Result<File, HostError> {
     File::create_new(path).map_err(HostError::file("create", path))
 }
 
+/// The first `most` bytes of a file, or all of a shorter one.
+///
+/// # Errors
+/// Whatever the system reports.
+pub fn read_head(path: &Path, most: u64) -> Result<Vec<u8>, HostError> {
+    let file = File::open(path).map_err(HostError::file("open", path))?;
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes).map_err(HostError::file("read", path))?;
+    Ok(bytes)
+}
+
 /// Length of a file in bytes.
 ///
 /// # Errors
