@@ -35,7 +35,7 @@ impl<'a> Package<'a> {
     /// # Errors
     /// What dpkg would not take for a package, or a compression other than none, gzip, xz and zstd.
     pub fn open(bytes: &'a [u8]) -> Result<Self> {
-        Self::open_head(bytes, bytes.len() as u64)
+        Self::open_head(bytes, u64::try_from(bytes.len()).unwrap_or(u64::MAX))
     }
 
     /// Finds the parts of a package of `length` bytes of which only the first are at hand: `control.tar` is near the

@@ -90,13 +90,17 @@ pub fn sync_dir(dir: &Path) -> Result<(), HostError> {
     file.sync_all().map_err(HostError::file("flush", dir))
 }
 
-/// Sets the time of a file's last change to now, by the clock of the file system.
-pub(super) fn touch(path: &Path) -> io::Result<()> {
+/// Sets the time of a file's last change to now, by the clock of the file system: it was used.
+///
+/// # Errors
+/// Whatever the system reports.
+pub fn touch(path: &Path) -> Result<(), HostError> {
     let times = Timestamps {
         last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
         last_modification: Timespec { tv_sec: 0, tv_nsec: UTIME_NOW },
     };
-    Ok(rustix::fs::futimens(File::open(path)?, &times)?)
+    let file = File::open(path).map_err(HostError::file("open", path))?;
+    rustix::fs::futimens(file, &times).map_err(|error| HostError::file("mark", path)(error.into()))
 }
 
 /// Whether a path still names this file.
