@@ -35,7 +35,16 @@ impl<'a> Package<'a> {
     /// # Errors
     /// What dpkg would not take for a package, or a compression other than none, gzip, xz and zstd.
     pub fn open(bytes: &'a [u8]) -> Result<Self> {
-        let mut members = ar::Members::new(bytes)?;
+        Self::open_head(bytes, u64::try_from(bytes.len()).unwrap_or(u64::MAX))
+    }
+
+    /// Finds the parts of a package of `length` bytes of which only the first are at hand: `control.tar` is near the
+    /// start. What is not at hand reads as cut off.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and where the parts do not even begin in what is at hand.
+    pub fn open_head(head: &'a [u8], length: u64) -> Result<Self> {
+        let mut members = ar::Members::new(head, length)?;
         match members.next().transpose()? {
             Some(("debian-binary", b"2.0\n")) => {}
             // `deb(5)`: a new minor version only adds lines

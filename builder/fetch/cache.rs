@@ -9,6 +9,7 @@
 //!   partial-v1/<key>.part   downloads that are to be resumed, `.meta` says what they are
 //!   lock-v1/<key>           empty files to lock
 //! ```
+//! Beside these the application has buckets of its own, such as `sweep-v1` and `layer-v1`.
 //! A bucket's name carries its version: a change of meaning is a new name, so old and new pimg share a cache.
 //! Content appears only whole: written to a temporary file in its bucket, synced, renamed.
 

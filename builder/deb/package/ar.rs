@@ -9,13 +9,17 @@ const HEADER: usize = 60;
 #[derive(Debug)]
 pub(super) struct Members<'a> {
     bytes: &'a [u8],
+    /// Of the whole archive: what is behind `bytes` is not at hand.
+    length: u64,
     offset: usize,
 }
 
 impl<'a> Members<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Result<Self> {
+    /// The members of an archive of `length` bytes that starts with `bytes`. Of a member at their end the content is cut
+    /// off there.
+    pub(super) fn new(bytes: &'a [u8], length: u64) -> Result<Self> {
         match bytes.starts_with(MAGIC) {
-            true => Ok(Self { bytes, offset: MAGIC.len() }),
+            true => Ok(Self { bytes, length, offset: MAGIC.len() }),
             false => Err(Error::new("package", Problem::NoArchive)),
         }
     }
@@ -40,7 +44,10 @@ impl<'a> Members<'a> {
         };
         let size = usize::try_from(size).map_err(|_| truncated())?;
         let end = start.checked_add(size).ok_or_else(truncated)?;
-        let content = self.bytes.get(start..end).ok_or_else(truncated)?;
+        if u64::try_from(end).map_or(true, |end| end > self.length) {
+            return Err(truncated());
+        }
+        let content = self.bytes.get(start..end.min(self.bytes.len())).ok_or_else(truncated)?;
         // members start at even offsets
         self.offset = end.saturating_add(end & 1);
         Ok((name.strip_suffix('/').unwrap_or(name), content))

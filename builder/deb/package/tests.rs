@@ -53,6 +53,20 @@ fn zstd_of(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+fn the_start_of_a_package_has_its_control() {
+    let whole = package(&[7; 100_000]);
+    let head = &whole[..whole.len() - 90_000];
+    let opened = Package::open_head(head, u64::try_from(whole.len()).expect("small")).expect("a package");
+    assert_eq!(opened.control_text().expect("control"), CONTROL);
+    // a start that is too short, and a package that is
+    assert!(Package::open_head(&head[..1000], u64::try_from(whole.len()).expect("small")).is_err());
+    assert!(
+        Package::open(head).is_err()
+            && Package::open_head(head, u64::try_from(whole.len()).expect("small") - 1).is_err()
+    );
+}
+
+#[test]
 fn a_package_tells_its_control_and_its_files() {
     let long = format!("./{}/file", "d".repeat(150));
     let data = tar(&[

@@ -40,6 +40,17 @@ pub fn create_new(path: &Path) -> Result<File, HostError> {
     File::create_new(path).map_err(HostError::file("create", path))
 }
 
+/// The first `most` bytes of a file, or all of a shorter one.
+///
+/// # Errors
+/// Whatever the system reports.
+pub fn read_head(path: &Path, most: u64) -> Result<Vec<u8>, HostError> {
+    let file = File::open(path).map_err(HostError::file("open", path))?;
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes).map_err(HostError::file("read", path))?;
+    Ok(bytes)
+}
+
 /// Length of a file in bytes.
 ///
 /// # Errors
@@ -79,13 +90,17 @@ pub fn sync_dir(dir: &Path) -> Result<(), HostError> {
     file.sync_all().map_err(HostError::file("flush", dir))
 }
 
-/// Sets the time of a file's last change to now, by the clock of the file system.
-pub(super) fn touch(path: &Path) -> io::Result<()> {
+/// Sets the time of a file's last change to now, by the clock of the file system: it was used.
+///
+/// # Errors
+/// Whatever the system reports.
+pub fn touch(path: &Path) -> Result<(), HostError> {
     let times = Timestamps {
         last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
         last_modification: Timespec { tv_sec: 0, tv_nsec: UTIME_NOW },
     };
-    Ok(rustix::fs::futimens(File::open(path)?, &times)?)
+    let file = File::open(path).map_err(HostError::file("open", path))?;
+    rustix::fs::futimens(file, &times).map_err(|error| HostError::file("mark", path)(error.into()))
 }
 
 /// Whether a path still names this file.

@@ -109,7 +109,7 @@ impl LayerFiles {
         let is_known = std::fs::read_to_string(&seen)
             .is_ok_and(|known| stamp(device.file()).is_ok_and(|now| now == known));
         if is_known {
-            touch(&seen).map_err(HostError::file("mark", &seen))?;
+            touch(&seen)?;
         }
         Ok(Some(LayerFile { device: Arc::new(device), is_known }))
     }

@@ -25,6 +25,9 @@ use crate::profile::host::{HostSpec, Mirror};
 /// Longest file that is taken apart, in bytes.
 const LONGEST_FILE: u64 = 4 << 30;
 
+/// What is read of a package to find its control file there, in bytes.
+const HEAD: u64 = 128 << 10;
+
 /// What a module that is built on the node needs beside what its package takes: objects and the module itself,
 /// once per kernel, in bytes.
 const SPACE_TO_BUILD: u64 = 512 << 20;
@@ -191,6 +194,12 @@ fn digest(text: &str) -> Result<Sha256Digest, Failure> {
 
 /// The control file inside the file of a package.
 pub(super) fn control_of(package: &LockedPackage, file: &Path) -> Result<String, Failure> {
+    // it is near the start of files of a hundred MiB
+    let head = files::read_head(file, HEAD)?;
+    let text = Package::open_head(&head, files::length(file)?).and_then(|deb| deb.control_text());
+    if let Ok(text) = text {
+        return Ok(text);
+    }
     let bytes = files::read_optional(file, LONGEST_FILE)?.unwrap_or_default();
     let damaged = |source| PackagesError::Package { name: package.file.clone(), source };
     Ok(Package::open(&bytes).and_then(|deb| deb.control_text()).map_err(damaged)?)

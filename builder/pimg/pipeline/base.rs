@@ -169,6 +169,7 @@ fn check_once(
     if let Some(text) = files::read_optional(&known, LONGEST_LIST)?
         && let Some(digests) = String::from_utf8(text).ok().and_then(|text| digests::parse(&text))
     {
+        files::touch(&known)?;
         return Ok(digests);
     }
     let task = context.reporter.begin("checking the base", None);

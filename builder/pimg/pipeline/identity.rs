@@ -75,7 +75,9 @@ impl CachedNotes {
 
 impl Notes for CachedNotes {
     fn recall(&self, name: &str) -> Option<String> {
-        let text = files::read_optional(&self.path(name)?, LONGEST_NOTE).ok()??;
+        let path = self.path(name)?;
+        let text = files::read_optional(&path, LONGEST_NOTE).ok()??;
+        files::touch(&path).ok()?;
         String::from_utf8(text).ok()
     }
 
