@@ -11,7 +11,7 @@
 //! file that nobody holds a lock on, and the next one removes it. An open layer is locked, so that making room for
 //! another one passes it by; a lock that a file system does not have costs nothing but that.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -22,11 +22,11 @@ use tempfile::NamedTempFile;
 
 use super::device::FileDevice;
 use super::error::HostError;
-use super::files::{FileLock, free_space, is_same, sync_dir, touch};
+use super::files::{FileLock, free_space, sync_dir, touch};
+use super::unfinished;
 
 const BUCKET: &str = "layer-v1";
 const LOCKS: &str = "lock-v1";
-const UNFINISHED: &str = ".tmp-";
 const SEEN: &str = "seen";
 
 /// Most that all layers take on the disk, in bytes: a few dozen of a usual size. Never more than half of what they have
@@ -62,13 +62,7 @@ impl LayerFiles {
         for directory in [&files.directory, &files.locks] {
             std::fs::create_dir_all(directory).map_err(HostError::file("create", directory))?;
         }
-        for path in files.list()? {
-            let is_unfinished = name_of(&path).starts_with(UNFINISHED);
-            if is_unfinished && File::open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
-                // what cannot be removed now is removed by the next one
-                let _ = std::fs::remove_file(&path);
-            }
-        }
+        unfinished::remove_left_behind(&files.directory)?;
         Ok(files)
     }
 
@@ -130,16 +124,7 @@ impl LayerFiles {
     /// # Errors
     /// Whatever the system reports.
     pub fn unfinished(&self) -> Result<NamedTempFile, HostError> {
-        loop {
-            let file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.directory);
-            let file = file.map_err(HostError::file("create a file in", &self.directory))?;
-            match file.as_file().try_lock() {
-                // another one may have taken it for left behind before it was locked
-                Ok(()) if !is_same(file.as_file(), file.path()) => {}
-                Err(TryLockError::WouldBlock) => {}
-                Ok(()) | Err(TryLockError::Error(_)) => return Ok(file),
-            }
-        }
+        unfinished::create(&self.directory)
     }
 
     /// Gives a file from [`Self::unfinished`] its name, once it is safely on the disk, and makes room for it among the
@@ -207,7 +192,9 @@ impl LayerFiles {
         let mut layers = Vec::new();
         for path in self.list()? {
             let name = name_of(&path);
-            if name.starts_with(UNFINISHED) || path.extension().is_some_and(|extension| extension == SEEN) {
+            if name.starts_with(unfinished::PREFIX)
+                || path.extension().is_some_and(|extension| extension == SEEN)
+            {
                 continue;
             }
             // another process may have removed it meanwhile
@@ -350,7 +337,9 @@ mod tests {
         let root = tempfile::tempdir()?;
         let layers = LayerFiles::open(root.path())?;
         let lock = layers.lock("a", NEVER)?.expect("nobody stops");
-        assert!(layers.lock("a", &|| true)?.is_none(), "somebody else makes it");
+        // an operator who interrupts before the first look
+        let interrupted = || true;
+        assert!(layers.lock("a", &interrupted)?.is_none(), "somebody else makes it");
         assert!(layers.lock("b", NEVER)?.is_some());
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| layers.lock("a", NEVER).is_ok_and(|lock| lock.is_some()));

@@ -19,6 +19,7 @@ pub mod staging;
 pub mod stored;
 pub mod switch;
 pub mod tools;
+pub mod unfinished;
 
 pub use device::FileDevice;
 pub use error::HostError;

@@ -4,7 +4,7 @@
 //! staging directory vanishes with its owner; one that a killed build left is removed by the next build,
 //! which recognises it by its lock: the kernel drops the lock of a dead process.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,8 @@ use rustix::fs::{CWD, RenameFlags};
 use tempfile::TempDir;
 
 use super::error::HostError;
-use super::files::{disk_usage, is_same, sync_dir};
+use super::files::{disk_usage, sync_dir};
+use super::unfinished::{claim, hold_left_behind};
 
 /// How the names of staging directories begin.
 const PREFIX: &str = ".pimg-";
@@ -43,14 +44,8 @@ impl Staging {
                 .tempdir_in(out)
                 .map_err(HostError::file("create a directory in", out))?;
             let lock = File::open(work.path()).map_err(HostError::file("open", work.path()))?;
-            match lock.try_lock() {
-                // another build may have taken it for a stale one before it was locked
-                Ok(()) if !is_same(&lock, work.path()) => {}
-                Err(TryLockError::WouldBlock) => {}
-                // some network file systems lock no directories: then nobody takes it for stale either
-                Ok(()) | Err(TryLockError::Error(_)) => {
-                    return Ok(Self { out: out.to_path_buf(), made_out, work: Some(work), _lock: lock });
-                }
+            if claim(&lock, work.path()) {
+                return Ok(Self { out: out.to_path_buf(), made_out, work: Some(work), _lock: lock });
             }
         }
     }
@@ -156,12 +151,10 @@ pub fn remove_stale(out: &Path) -> Result<Vec<(PathBuf, u64)>, HostError> {
         if !is_dir || !entry.file_name().to_string_lossy().starts_with(PREFIX) {
             continue;
         }
-        let Ok(lock) = File::open(&path) else { continue };
-        if lock.try_lock().is_ok() {
-            let size = disk_usage(&path).unwrap_or(0);
-            if std::fs::remove_dir_all(&path).is_ok() {
-                removed.push((path, size));
-            }
+        let Some(_held) = hold_left_behind(&path) else { continue };
+        let size = disk_usage(&path).unwrap_or(0);
+        if std::fs::remove_dir_all(&path).is_ok() {
+            removed.push((path, size));
         }
     }
     Ok(removed)

@@ -24,11 +24,10 @@ use tempfile::NamedTempFile;
 
 use self::pack::Entry;
 pub use self::pack::FrameKey;
-use crate::host::env;
+use crate::host::{HostError, env, unfinished};
 
 /// Its directory in the cache; the version is that of the format of packs.
 const BUCKET: &str = "frames-v1";
-const UNFINISHED: &str = ".tmp-";
 const PACK: &str = "pack";
 
 /// Bytes that all packs may take. A host with 300 MiB of packages takes 600 MiB, and each change of it little more.
@@ -50,18 +49,10 @@ impl FrameCache {
     ///
     /// # Errors
     /// The directory cannot be made or listed.
-    pub fn open(cache: &Path) -> io::Result<Self> {
+    pub fn open(cache: &Path) -> Result<Self, HostError> {
         let directory = cache.join(BUCKET);
-        fs::create_dir_all(&directory)?;
-        for entry in fs::read_dir(&directory)? {
-            let path = entry?.path();
-            let is_unfinished =
-                path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(UNFINISHED));
-            // the kernel drops the lock of a dead process
-            if is_unfinished && File::open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
-                let _ = fs::remove_file(&path);
-            }
-        }
+        fs::create_dir_all(&directory).map_err(HostError::file("create", &directory))?;
+        unfinished::remove_left_behind(&directory)?;
         Ok(Self { directory, limit: LIMIT, filling: Mutex::default() })
     }
 
@@ -94,8 +85,7 @@ impl FrameCache {
     /// # Errors
     /// Whatever the system reports.
     pub(super) fn new_pack(&self) -> io::Result<NewPack> {
-        let file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.directory)?;
-        file.as_file().try_lock()?;
+        let file = unfinished::create(&self.directory).map_err(io::Error::other)?;
         let mut file = BufWriter::new(file);
         file.write_all(&pack::head())?;
         Ok(NewPack { file, entries: Vec::new(), end: pack::HEAD })
