@@ -47,6 +47,7 @@ use pimg_fetch::digest::Sha256Digest;
 
 use crate::command::Context;
 use crate::command::outcome::BuiltImage;
+use crate::command::request::Ingredients;
 use crate::failure::{Class, Failure};
 use crate::guest::seed;
 use crate::host::env;
@@ -60,7 +61,7 @@ use crate::image::golden::GoldenInputs;
 use crate::image::store::FileStore;
 use crate::image::working::WorkingImage;
 use crate::lock::lockfile::Lockfile;
-use crate::packages::{Network, Options, Update};
+use crate::packages::{Network, Update};
 use crate::profile::host::HostSpec;
 
 /// What is in the images of a build.
@@ -68,12 +69,8 @@ use crate::profile::host::HostSpec;
 pub struct Recipe<'a> {
     /// The hosts, in this order.
     pub hosts: &'a [HostSpec],
-    /// Whether everything must equal what the lock says.
-    pub locked: bool,
-    /// Whether everything secret is left out.
-    pub release: bool,
-    /// Where packages come from.
-    pub options: &'a Options,
+    /// What they are made from, beside their profiles.
+    pub ingredients: &'a Ingredients,
     /// How many hosts are built at the same time; `None` is what suits the machine.
     pub jobs: Option<NonZero<usize>>,
 }
@@ -123,10 +120,10 @@ fn finish_hosts<R: Send>(
 ) -> Result<Vec<R>, Failure> {
     // before anything that takes long: a missing secret is the operator's to mend
     let secrets = secrets_of(recipe, context)?;
-    let network = Network::open(recipe.options, context)?;
+    let network = Network::open(&recipe.ingredients.packages, context)?;
     // 4, 5, 6, 7
-    let update = if recipe.locked { Update::Locked } else { Update::Keep };
-    let preparation = Preparation { hosts: recipe.hosts, update, options: recipe.options };
+    let update = if recipe.ingredients.locked { Update::Locked } else { Update::Keep };
+    let preparation = Preparation { hosts: recipe.hosts, update, options: &recipe.ingredients.packages };
     let prepared = prepare(&preparation, &network, context)?;
     if prepared.written {
         context.reporter.notice("wrote `pimg.lock`: keep it in git, and the same packages are built again");
@@ -136,7 +133,7 @@ fn finish_hosts<R: Send>(
     let identities = Identities::load(recipe.hosts, context)?;
     let lock_sha256 = Sha256Digest::of(prepared.lock.to_text().as_bytes()).to_string();
     let golden = GoldenLayers::open(network.cache_dir())?;
-    let frames = open_frames(context);
+    let frames = open_frames(network.cache_dir(), context);
     let shared = Shared { recipe, lock: &prepared.lock, lock_sha256, identities, network, golden, frames };
     let hosts: Vec<_> = prepared.hosts.iter().zip(&secrets).collect();
     let jobs = jobs::count(recipe.jobs, hosts.len());
@@ -150,15 +147,15 @@ fn finish_hosts<R: Send>(
 /// The secrets of each host; none where the images are to be published.
 fn secrets_of(recipe: &Recipe<'_>, context: &Context<'_>) -> Result<Vec<Option<HostSecrets>>, Failure> {
     let resolver = Resolver::new(&context.project, context.environment);
-    let of_host =
-        |host| (!recipe.release).then(|| HostSecrets::resolve(host, &resolver, context)).transpose();
+    let of_host = |host| {
+        (!recipe.ingredients.release).then(|| HostSecrets::resolve(host, &resolver, context)).transpose()
+    };
     recipe.hosts.iter().map(of_host).collect()
 }
 
 /// The cache of compressed frames; what is wrong with it costs time only.
-fn open_frames(context: &Context<'_>) -> Option<FrameCache> {
-    let opened = FrameCache::open(&context.environment.cache_dir()?);
-    opened
+fn open_frames(cache: &Path, context: &Context<'_>) -> Option<FrameCache> {
+    FrameCache::open(cache)
         .inspect_err(|error| context.reporter.notice(&format!("cannot use the cache of frames: {error}")))
         .ok()
 }

@@ -9,7 +9,7 @@ use clap_complete::Shell;
 
 use super::duration::duration;
 use super::flash_args::FlashArgs;
-use super::package_args::PackageArgs;
+use super::package_args::{LockedArgs, PackageArgs};
 use super::secret_args::{SecretsArgs, SeedArgs};
 use super::status_args::StatusArgs;
 use super::test_args::TestArgs;
@@ -198,17 +198,9 @@ pub struct BuildArgs {
     #[arg(long, value_name = "FILE|URL", help_heading = "Base image")]
     pub base: Option<String>,
 
-    /// Fail unless pimg.lock is there and fits: base, packages and downloads
-    #[arg(long, help_heading = "Where packages come from")]
-    pub locked: bool,
-
-    /// Take what the lock names from DIR, which `pimg fetch --vault` made
-    #[arg(long, value_name = "DIR", help_heading = "Where packages come from")]
-    pub vault: Option<PathBuf>,
-
     /// Where packages come from.
     #[command(flatten)]
-    pub packages: PackageArgs,
+    pub packages: LockedArgs,
 
     /// Write images below DIR [default: out in the project]
     #[arg(short, long, value_name = "DIR", help_heading = "Output")]

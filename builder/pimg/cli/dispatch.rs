@@ -10,8 +10,8 @@ use super::text::Show;
 use super::{generate, json};
 use crate::command::outcome::InspectOutcome;
 use crate::command::request::{
-    BuildRequest, CheckRequest, CleanRequest, DiffRequest, FetchRequest, InspectRequest, LockRequest,
-    PlanRequest, Selection, VerifyRequest,
+    BuildRequest, CheckRequest, CleanRequest, DiffRequest, FetchRequest, Ingredients, InspectRequest,
+    LockRequest, PlanRequest, Selection, VerifyRequest,
 };
 use crate::command::{self, Context};
 use crate::failure::Failure;
@@ -144,7 +144,6 @@ pub(super) fn name(command: &Command) -> &'static str {
 fn build_request(args: BuildArgs) -> BuildRequest {
     BuildRequest {
         hosts: if args.all { Selection::All } else { Selection::Named(args.profile) },
-        base: args.base,
         out: args.out,
         format: match args.format {
             FormatArg::Zst => ImageFormat::Zst,
@@ -152,10 +151,13 @@ fn build_request(args: BuildArgs) -> BuildRequest {
             FormatArg::Raw => ImageFormat::Raw,
         },
         jobs: args.jobs,
-        locked: args.locked,
-        release: args.release,
-        packages: args.packages.options(args.vault),
-        ssh_keys: args.login.ssh_keys,
+        ingredients: Ingredients {
+            base: args.base,
+            locked: args.packages.locked,
+            release: args.release,
+            packages: args.packages.options(),
+            ssh_keys: args.login.ssh_keys,
+        },
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::args::LoginArgs;
-use super::package_args::PackageArgs;
+use super::package_args::LockedArgs;
 use crate::command::request::{FlashRequest, FlashSource, Ingredients};
 
 /// `pimg flash`
@@ -41,17 +41,9 @@ pub struct FlashArgs {
     #[arg(long, help_heading = "What a profile becomes")]
     pub release: bool,
 
-    /// Fail unless pimg.lock is there and fits: base, packages and downloads
-    #[arg(long, help_heading = "Where packages come from")]
-    pub locked: bool,
-
-    /// Take what the lock names from DIR, which `pimg fetch --vault` made
-    #[arg(long, value_name = "DIR", help_heading = "Where packages come from")]
-    pub vault: Option<PathBuf>,
-
     /// Where packages come from.
     #[command(flatten)]
-    pub packages: PackageArgs,
+    pub packages: LockedArgs,
 
     /// Who may log in.
     #[command(flatten)]
@@ -70,9 +62,9 @@ impl From<FlashArgs> for FlashRequest {
         };
         let ingredients = Ingredients {
             base: args.base,
-            locked: args.locked,
+            locked: args.packages.locked,
             release: args.release,
-            packages: args.packages.options(args.vault),
+            packages: args.packages.options(),
             ssh_keys: args.login.ssh_keys,
         };
         Self { source, cards, confirmed: args.yes_wipe, verify: !args.no_verify, ingredients }

@@ -45,6 +45,29 @@ impl PackageArgs {
     }
 }
 
+/// Where packages come from, for a command that makes images of what the lock names.
+#[derive(Args, Debug)]
+pub struct LockedArgs {
+    /// Fail unless pimg.lock is there and fits: base, packages and downloads
+    #[arg(long, help_heading = HEADING)]
+    pub locked: bool,
+
+    /// Take what the lock names from DIR, which `pimg fetch --vault` made
+    #[arg(long, value_name = "DIR", help_heading = HEADING)]
+    pub vault: Option<PathBuf>,
+
+    /// Where packages come from.
+    #[command(flatten)]
+    pub packages: PackageArgs,
+}
+
+impl LockedArgs {
+    /// As the commands take them.
+    pub(super) fn options(self) -> Options {
+        self.packages.options(self.vault)
+    }
+}
+
 fn pair(text: &str) -> Result<(String, &str), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() && !value.is_empty() => Ok((name.to_owned(), value)),

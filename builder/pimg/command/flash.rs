@@ -7,7 +7,7 @@ use pimg_disk::block::BlockRead;
 use serde_json::Value;
 
 use super::outcome::{FlashOutcome, FlashedCard, Verdict};
-use super::request::{FlashRequest, FlashSource, Ingredients, Selection};
+use super::request::{FlashRequest, FlashSource, Selection};
 use super::watch::WatchReporter;
 use super::{Context, hosts, verify};
 use crate::failure::{Class, Failure};
@@ -44,14 +44,8 @@ pub fn run(request: &FlashRequest, context: &Context<'_>) -> Result<FlashOutcome
         }
         Source::Profile(name) => {
             let ingredients = &request.ingredients;
-            let mut selected =
-                hosts::load(&Selection::Named(vec![name.clone()]), &ingredients.ssh_keys, context)?;
-            hosts::override_base(&mut selected, ingredients.base.as_deref())?;
-            if ingredients.release {
-                hosts::require_ssh_keys(&selected)?;
-            }
-            let Ingredients { locked, release, packages: options, .. } = ingredients;
-            let recipe = Recipe { hosts: &selected, locked: *locked, release: *release, options, jobs: None };
+            let selected = hosts::to_make(&Selection::Named(vec![name.clone()]), ingredients, context)?;
+            let recipe = Recipe { hosts: &selected, ingredients, jobs: None };
             with_finished_image(&recipe, cache.path(), context, write)
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::Context;
-use super::request::Selection;
+use super::request::{Ingredients, Selection};
 use crate::failure::{Class, Failure};
 use crate::host::{files, ssh_keys};
 use crate::profile::Profiles;
@@ -43,6 +43,23 @@ pub(super) fn select(selection: &Selection, context: &Context<'_>) -> Result<Vec
 /// A profile cannot be read.
 pub(super) fn buildable(context: &Context<'_>) -> Result<Vec<String>, Failure> {
     Ok(Profiles::open(&context.project)?.buildable()?)
+}
+
+/// The selected hosts as they are to be made of these ingredients.
+///
+/// # Errors
+/// As [`load`]; a base that cannot be named; a host of an image to be published that nobody could log in to.
+pub(super) fn to_make(
+    selection: &Selection,
+    ingredients: &Ingredients,
+    context: &Context<'_>,
+) -> Result<Vec<HostSpec>, Failure> {
+    let mut hosts = load(selection, &ingredients.ssh_keys, context)?;
+    override_base(&mut hosts, ingredients.base.as_deref())?;
+    if ingredients.release {
+        require_ssh_keys(&hosts)?;
+    }
+    Ok(hosts)
 }
 
 /// Loads and checks the selected profiles, and gives each host its keys.
@@ -137,7 +154,7 @@ fn require_login(host: &HostSpec) -> Result<(), Failure> {
 ///
 /// # Errors
 /// The first host without one.
-pub(super) fn require_ssh_keys(hosts: &[HostSpec]) -> Result<(), Failure> {
+fn require_ssh_keys(hosts: &[HostSpec]) -> Result<(), Failure> {
     let Some(host) = hosts.iter().find(|host| host.user.ssh_keys.is_empty()) else { return Ok(()) };
     let message = format!("an image of `--release` has no password, and `{}` has no ssh key", host.hostname);
     Err(Failure::new(Class::Profile, message)

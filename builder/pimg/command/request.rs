@@ -21,23 +21,14 @@ pub enum Selection {
 pub struct BuildRequest {
     /// Which hosts to build.
     pub hosts: Selection,
-    /// A path or URL that takes the place of the profile's base. A relative path is relative to the
-    /// working directory.
-    pub base: Option<String>,
     /// Where the images go; `None` is `out` in the project.
     pub out: Option<PathBuf>,
     /// How the images are written.
     pub format: ImageFormat,
     /// How many hosts are built at the same time; `None` is what suits the machine.
     pub jobs: Option<NonZero<usize>>,
-    /// Whether everything must equal what the lock says.
-    pub locked: bool,
-    /// Whether everything secret is left out.
-    pub release: bool,
-    /// Where packages come from.
-    pub packages: Options,
-    /// Public key files that take the place of the operator's own keys.
-    pub ssh_keys: Vec<PathBuf>,
+    /// What they are made from.
+    pub ingredients: Ingredients,
 }
 
 /// `pimg lock`
@@ -45,11 +36,11 @@ pub struct BuildRequest {
 pub struct LockRequest {
     /// Which hosts the lock is to fit.
     pub hosts: Selection,
-    /// As in [`BuildRequest`].
+    /// As in [`Ingredients`].
     pub base: Option<String>,
     /// How much of it may change.
     pub update: Update,
-    /// As in [`BuildRequest`].
+    /// As in [`Ingredients`].
     pub packages: Options,
 }
 
@@ -58,13 +49,13 @@ pub struct LockRequest {
 pub struct FetchRequest {
     /// For which hosts.
     pub hosts: Selection,
-    /// As in [`BuildRequest`].
+    /// As in [`Ingredients`].
     pub base: Option<String>,
     /// Whether everything must equal what the lock says.
     pub locked: bool,
     /// A folder to fill with everything that the lock names.
     pub vault: Option<PathBuf>,
-    /// As in [`BuildRequest`].
+    /// As in [`Ingredients`].
     pub packages: Options,
 }
 
@@ -73,7 +64,7 @@ pub struct FetchRequest {
 pub struct CheckRequest {
     /// Which hosts to check.
     pub hosts: Selection,
-    /// As in [`BuildRequest`].
+    /// As in [`Ingredients`].
     pub ssh_keys: Vec<PathBuf>,
 }
 
@@ -82,11 +73,11 @@ pub struct CheckRequest {
 pub struct PlanRequest {
     /// The profile of the one host.
     pub profile: String,
-    /// As in [`BuildRequest`].
+    /// As in [`Ingredients`].
     pub base: Option<String>,
-    /// As in [`BuildRequest`].
+    /// As in [`Ingredients`].
     pub packages: Options,
-    /// As in [`BuildRequest`].
+    /// As in [`Ingredients`].
     pub ssh_keys: Vec<PathBuf>,
 }
 
@@ -148,7 +139,8 @@ pub enum FlashSource {
 /// What a host is built from, beside its profile.
 #[derive(Clone, Debug, Default)]
 pub struct Ingredients {
-    /// As in [`BuildRequest`].
+    /// A path or URL that takes the place of the profile's base. A relative path is relative to the
+    /// working directory.
     pub base: Option<String>,
     /// Whether everything must equal what the lock says.
     pub locked: bool,
@@ -156,7 +148,7 @@ pub struct Ingredients {
     pub release: bool,
     /// Where packages come from.
     pub packages: Options,
-    /// As in [`BuildRequest`].
+    /// Public key files that take the place of the operator's own keys.
     pub ssh_keys: Vec<PathBuf>,
 }
 

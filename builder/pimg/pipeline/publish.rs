@@ -94,7 +94,7 @@ pub(super) fn publish(
         raw_size: emitted.raw_size,
         changes: planned.changes.len(),
         base_sha256: base.raw_sha256.to_string(),
-        needs_seed: shared.recipe.release,
+        needs_seed: shared.recipe.ingredients.release,
         elapsed: started.elapsed().unwrap_or_default(),
     })
 }
