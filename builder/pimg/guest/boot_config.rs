@@ -119,7 +119,7 @@ pub fn cmdline_txt(cmdline: &str, words: &[String]) -> Result<String, Error> {
     Ok(format!("{}\n", all.join(" ")))
 }
 
-/// A kernel command line whose root file system is mounted with [`ROOT_FLAG`], unless it says how blocks are allocated.
+/// A kernel command line whose root file system is mounted with `nodelalloc`, unless it says how blocks are allocated.
 pub fn with_root_flag(cmdline: &str) -> String {
     // of several the last is heeded, by the kernel as by the initramfs
     let Some(at) = cmdline.rfind("rootflags=") else {

@@ -2,15 +2,15 @@
 //!
 //! | room | what it knows |
 //! | --- | --- |
-//! | [`spans`] | the image cut into pieces, and what names each without reading it |
-//! | [`line`] | pieces become frames in order, by all cores or from the cache |
-//! | [`lanes`] | the workers |
-//! | [`digester`] | SHA-256 beside them |
-//! | [`stock`] | what comes from the frame cache and goes to it |
-//! | [`resume`] | where digests can begin |
-//! | [`zst`], [`seek_table`] | `.img.zst` |
-//! | [`xz`] | `.img.xz` |
-//! | [`raw`] | `.img` |
+//! | `spans` | the image cut into pieces, and what names each without reading it |
+//! | `line` | pieces become frames in order, by all cores or from the cache |
+//! | `lanes` | the workers |
+//! | `digester` | SHA-256 beside them |
+//! | `stock` | what comes from the frame cache and goes to it |
+//! | `resume` | where digests can begin |
+//! | `zst`, `seek_table` | `.img.zst` |
+//! | `xz` | `.img.xz` |
+//! | `raw` | `.img` |
 
 mod digester;
 mod lanes;
