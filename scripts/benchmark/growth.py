@@ -26,7 +26,7 @@ def measure(project: Project, counts: list[int], say: Callable[[str], None]) -> 
         project.write_host(number)
     points: list[Point] = []
     for count in counts:
-        say(f"{count} hosts")
+        say(f"{count} host{'s' if count > 1 else ''}")
         points.append(grow(project, count, batch_size(project.work, points)))
     return points
 
