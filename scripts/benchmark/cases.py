@@ -46,17 +46,16 @@ class Cases:
         ]
 
     def limits(self) -> list[Case]:
-        base, raw, copy = str(self.project.base), str(self.finished), str(self.work / "copy")
-        result = self.finished.with_suffix(".img.zst")
+        base, raw, copy = self.project.base, self.finished, self.work / "copy"
+        result = raw.with_suffix(".img.zst")
         cases = [
-            Case("xz-dc", "(d) xz -dc -T0 alone", lambda _: self.command(f"xz -dc -T0 '{base}' >/dev/null")),
-            Case("zstd", "(d) zstd -T0 -3 alone", lambda _: self.command(f"zstd -q -f -T0 -3 '{raw}' -o '{result}'", result)),
-            Case("cp", "(d) cp of the result", lambda _: self.command(f"cp --reflink=never '{result}' '{copy}'", Path(copy))),
+            Case("xz-dc", "(d) xz -dc -T0 alone", self.shell('xz -dc -T0 "$1" >/dev/null', base)),
+            Case("zstd", "(d) zstd -T0 -3 alone", self.shell('zstd -q -f -T0 -3 "$1" -o "$2"', raw, result)),
+            Case("cp", "(d) cp and sync of the result", self.shell('cp --reflink=never "$1" "$2" && sync "$2"', result, copy)),
         ]
         if self.with_xz:
-            packed = self.finished.with_suffix(".img.xz")
-            command = f"xz -T0 -6 -c '{raw}' >'{packed}'"
-            cases.append(Case("xz-6", "(d) xz -T0 -6 alone", lambda _: self.command(command, packed)))
+            packed = raw.with_suffix(".img.xz")
+            cases.append(Case("xz-6", "(d) xz -T0 -6 alone", self.shell('xz -T0 -6 -c "$1" >"$2"', raw, packed)))
         return cases
 
     def pimg(self) -> list[Case]:
@@ -94,8 +93,10 @@ class Cases:
         shutil.rmtree(self.hand)
         return cost
 
-    def command(self, text: str, result: Path | None = None) -> Cost:
-        return run(["bash", "-c", text], self.work / "command.log", result=result)
+    def shell(self, text: str, source: Path, result: Path | None = None) -> Callable[[int], Cost]:
+        """A line of bash that reads `$1` and writes `$2`."""
+        command = ["bash", "-c", text, "bash", str(source), *([str(result)] if result else [])]
+        return lambda _: run(command, self.work / "shell.log", result=result)
 
     def cold(self, hosts: list[str], file_format: str = "zst") -> Cost:
         shutil.rmtree(self.cache, ignore_errors=True)

@@ -75,8 +75,8 @@ def panel(left: float, unit: str, hosts: list[int], lines: list[Line]) -> list[s
     at_x = scale(right, left, WIDTH)
     at_y = scale(top, TOP + HEIGHT, -HEIGHT)
     clip = f"panel{left:.0f}"
-    parts = [f'  <clipPath id="{clip}"><rect x="{left}" y="{TOP - 3}" width="{WIDTH + 3}" height="{HEIGHT + 6}"/></clipPath>']
-    parts.append(label(left, TOP - 16, unit, "text"))
+    inside = f'<rect x="{left}" y="{TOP - 3}" width="{WIDTH + 3}" height="{HEIGHT + 6}"/>'
+    parts = [f'  <clipPath id="{clip}">{inside}</clipPath>', label(left, TOP - 16, unit, "text")]
     for value in ticks(top):
         y = at_y(value)
         parts.append(f'  <path class="grid" d="M{left} {y:.1f}h{WIDTH}"/>')
@@ -88,7 +88,7 @@ def panel(left: float, unit: str, hosts: list[int], lines: list[Line]) -> list[s
     parts.append(label(left + WIDTH / 2, TOP + HEIGHT + 40, "hosts", "text", "middle"))
     parts.append(f'  <path class="axis" fill="none" d="M{left} {TOP}v{HEIGHT}h{WIDTH}"/>')
     for line in lines:
-        corners = [(at_x(host), at_y(value)) for host, value in zip(hosts, line.values)]
+        corners = [(at_x(host), at_y(value)) for host, value in zip(hosts, line.values, strict=True)]
         path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in corners)
         parts.append(f'  <path class="{line.style} line" clip-path="url(#{clip})" d="{path}"/>')
         if line.style != "one":

@@ -8,7 +8,8 @@ import random
 import subprocess
 from pathlib import Path
 
-MIB = 1 << 20
+from .measure import MIB, BenchError
+
 DISK_ID = "8a676486"
 UUID = "5d5a7b1e-6f9c-4f0a-9b1e-0123456789ab"
 BOOT_START, BOOT_SIZE, ROOT_SIZE = 4, 36, 64  # MiB
@@ -142,7 +143,6 @@ def splice(part: Path, image: Path, at: int) -> None:
 
 
 def call(*command: str, stdin: str = "") -> None:
-    path = os.environ["PATH"] + ":/usr/sbin:/sbin"
-    done = subprocess.run(command, input=stdin, text=True, capture_output=True, env={**os.environ, "PATH": path}, check=False)
+    done = subprocess.run(command, input=stdin, text=True, capture_output=True, check=False)
     if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
+        raise BenchError(f"{' '.join(command)}: {done.stderr.strip()}")
