@@ -29,6 +29,7 @@ class Cases:
     def __init__(self, project: Project, decoded: Path, finished: Path, with_xz: bool) -> None:
         self.project, self.work = project, project.work
         self.decoded, self.finished, self.with_xz = decoded, finished, with_xz
+        self.size = finished.stat().st_size
         self.hand, self.out, self.cache = (self.work / name for name in ("hand", "out", "cache"))
         self.write_profiles()
 
@@ -86,7 +87,7 @@ class Cases:
     def make_by_hand(self, how: str, base: Path, number: int) -> Cost:
         shutil.rmtree(self.hand, ignore_errors=True)
         self.hand.mkdir()
-        command = [str(BY_HAND), how, str(base), str(self.project.files), str(self.project.load.size), str(self.hand)]
+        command = [str(BY_HAND), how, str(base), str(self.project.files), str(self.size), str(self.hand)]
         cost = run(command, self.work / "by-hand.log", result=self.hand / "image.img.zst")
         if number == 0:
             expect_files(self.hand / "image.img", self.project.files, self.work)

@@ -15,17 +15,16 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZG
 
 @dataclass(frozen=True)
 class Load:
-    """What goes into every image, and how large that is made."""
+    """What goes into every image. Its size is what pimg makes it; every way makes the same."""
 
     small: int  # files of some KiB that compress
     debs: int  # files that do not
     deb_bytes: int
-    size: int  # of the image, in bytes
     large: int  # of the one image that shows what size costs
 
 
-FULL = Load(small=200, debs=300, deb_bytes=1 * MIB, size=3 << 30, large=32 << 30)
-QUICK = Load(small=20, debs=8, deb_bytes=256 << 10, size=256 * MIB, large=1 << 30)
+FULL = Load(small=200, debs=300, deb_bytes=1 * MIB, large=32 << 30)
+QUICK = Load(small=20, debs=8, deb_bytes=256 << 10, large=1 << 30)
 
 
 class Project:
@@ -75,7 +74,7 @@ class Project:
         """What all hosts have. An overlay names files on the web; mirrors make them files of this machine."""
         mirrors = "".join(f'{name_of(deb)} = "{deb.as_uri()}"\n' for deb in self.debs())
         return (
-            f'overlays = ["bench"]\n[base]\nsource = "{self.base}"\n[image]\nsize = "{self.load.size // MIB}MiB"\n'
+            f'overlays = ["bench"]\n[base]\nsource = "{self.base}"\n'
             '[user]\nname = "bench"\n[network]\ngateway = "10.9.0.1"\n'
             f"[mirrors]\n{mirrors}"
         )

@@ -8,9 +8,7 @@ use std::fmt::Write;
 use std::io;
 use std::ops::Range;
 
-use pimg_disk::block::BlockRead;
 use pimg_fetch::digest::Sha256Digest;
-use sha2::{Digest, Sha256};
 
 use super::block_map::{BLOCK, BlockMap};
 
@@ -21,7 +19,7 @@ pub const RANGE: u64 = 4 << 20;
 /// Stands for the file's own digest while that is made.
 const ZEROES: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// The text of the `.bmap` file. `digest` gives the digest of a range of the image, as [`digest_of`] does.
+/// The text of the `.bmap` file. `digest` gives the digest of a range of the image, of at most [`RANGE`] bytes.
 ///
 /// # Errors
 /// Whatever `digest` reports.
@@ -58,28 +56,19 @@ pub fn render(
     Ok(text.replacen(ZEROES, &own, 1))
 }
 
-/// The digest of a range of `image`, at most [`RANGE`] bytes.
-///
-/// # Errors
-/// Whatever the image reports.
-pub fn digest_of(image: &dyn BlockRead, range: Range<u64>) -> io::Result<Sha256Digest> {
-    let mut bytes = vec![0; usize::try_from(range.end - range.start).map_err(io::Error::other)?];
-    image.read_at(range.start, &mut bytes)?;
-    Ok(Sha256Digest::from_bytes(Sha256::digest(&bytes).into()))
-}
-
 #[cfg(test)]
 mod tests {
     use pimg_disk::block::{BlockWrite, MemoryDevice};
 
-    use super::{BlockMap, ZEROES, digest_of, render};
+    use super::{BlockMap, ZEROES, render};
+    use crate::image::range_digests::RangeDigests;
 
     #[test]
     fn the_shape_of_a_map() {
         let image = MemoryDevice::new(vec![0; (5 << 20) + 512]);
         image.write_at(510, &[0x55, 0xaa]).expect("fits");
         let map = BlockMap::of(&image).expect("an empty table");
-        let text = render(&map, |range| digest_of(&image, range)).expect("memory");
+        let text = render(&map, |range| RangeDigests::open(&image, None).of(range)).expect("memory");
         assert!(text.contains("<ImageSize> 5243392 </ImageSize>"), "{text}");
         assert!(text.contains("<BlocksCount> 1281 </BlocksCount>"), "{text}");
         assert!(text.contains("<MappedBlocksCount> 1281 </MappedBlocksCount>"), "{text}");

@@ -16,6 +16,7 @@ pub mod golden;
 pub mod manifest;
 pub mod manifest_check;
 pub mod opened;
+pub mod range_digests;
 pub mod sbom;
 pub mod size;
 mod spdx;

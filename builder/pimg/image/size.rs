@@ -1,4 +1,8 @@
-//! How large the image has to be, so that the node never grows its root file system over a busy card.
+//! How large the image has to be, so that the node needs no more room on its card while its packages are installed.
+//!
+//! The step `grow-root` takes the rest of the card before that, and a node where it cannot (a partition behind the root)
+//! finishes all the same. What is free beyond that is only for logs: every byte of an image, also of a hole, is digested
+//! for each host and written by whoever flashes without a block map.
 
 use crate::plan::change::{Action, Change, Partition};
 use crate::profile::host::ImageSpec;

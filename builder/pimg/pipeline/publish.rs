@@ -17,7 +17,9 @@ use crate::image::block_map::BlockMap;
 use crate::image::bmap;
 use crate::image::emit::Emitter;
 use crate::image::format::ImageFormat;
+use crate::image::frames::FrameCache;
 use crate::image::manifest::{BaseEntry, ChangeEntry, ImageEntry, Manifest, SCHEMA};
+use crate::image::range_digests::RangeDigests;
 use crate::image::sbom::{SbomInputs, sbom};
 use crate::plan::change::Partition;
 use crate::plan::path::GuestPath;
@@ -58,7 +60,7 @@ pub(super) fn publish(
     // of the image and not of the file: the same map for every format, found by `bmaptool` for each
     let bmap_name = format!("{stem}.img.bmap");
     let (emitted, bmap) = thread::scope(|scope| {
-        let bmap = scope.spawn(|| bmap(image, context));
+        let bmap = scope.spawn(|| bmap(image, shared.frames.as_ref(), context));
         let emitted = emitter.emit(image, *format, file, &path);
         (emitted, bmap.join())
     });
@@ -100,14 +102,19 @@ pub(super) fn publish(
 }
 
 /// Which blocks of the image must be written to a card, beside the compression of them.
-fn bmap(image: &dyn BlockRead, context: &Context<'_>) -> Result<String, Failure> {
+fn bmap(image: &dyn BlockRead, cache: Option<&FrameCache>, context: &Context<'_>) -> Result<String, Failure> {
     let map = BlockMap::of(image)?;
+    let mut digests = RangeDigests::open(image, cache);
     let digest = |range| match context.reporter.interrupted() {
         true => Err(std::io::ErrorKind::Interrupted.into()),
-        false => bmap::digest_of(image, range),
+        false => digests.of(range),
     };
-    bmap::render(&map, digest)
-        .map_err(|error| Failure::caused_by(Class::Host, "cannot read the working image", error))
+    let text = bmap::render(&map, digest)
+        .map_err(|error| Failure::caused_by(Class::Host, "cannot read the working image", error))?;
+    if let Err(problem) = digests.close() {
+        context.reporter.notice(&format!("cannot keep digests in the cache: {problem}"));
+    }
+    Ok(text)
 }
 
 /// The bill of materials: the base's packages, those of the lock, and downloads.

@@ -176,7 +176,7 @@ fn image(check: &mut Check<'_>, raw: &RawImage) -> ImageSpec {
     }
     ImageSpec {
         size: raw.size.as_ref().map(|size| size.value),
-        free: raw.free.as_ref().map_or(4 * GIB, |free| free.value),
+        free: raw.free.as_ref().map_or(512 << 20, |free| free.value),
         version: check.value(raw.version.as_ref(), values::version).unwrap_or_else(|| "1".to_owned()),
     }
 }

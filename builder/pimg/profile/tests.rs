@@ -71,7 +71,7 @@ fn silence_has_defaults() {
     assert!(host.network.vlan_aware && host.network.backplane.is_none());
     assert_eq!(host.user.sudo, host::Sudo::NoPassword);
     assert_eq!(host.user.shell, "/bin/bash");
-    assert_eq!(host.image.free, 4 << 30);
+    assert_eq!(host.image.free, 512 << 20);
     assert!(
         host.cluster.is_none()
             && host.acme.is_none()

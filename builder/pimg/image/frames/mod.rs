@@ -33,8 +33,8 @@ const PACK: &str = "pack";
 /// Bytes that all packs may take. A host with 300 MiB of packages takes 600 MiB, and each change of it little more.
 const LIMIT: u64 = 8 << 30;
 
-/// Packs that are kept: each costs one read at the start of an emission.
-const MOST_PACKS: usize = 256;
+/// Packs that are kept: each costs one read at the start of an emission. A host takes two, of frames and of digests.
+const MOST_PACKS: usize = 512;
 
 /// The packs of a cache directory.
 #[derive(Debug)]
