@@ -29,7 +29,9 @@ fn published() -> Option<(PathBuf, Option<TempDir>)> {
     if std::env::args().any(|argument| argument == "--bench") {
         let named = std::env::var_os("PIMG_TEST_BASE_PIOS").map(PathBuf::from);
         if named.is_none() {
-            eprintln!("no base: PIMG_TEST_BASE_PIOS=$(scripts/make-base --variant pios --format xz | tail -n 1)");
+            eprintln!(
+                "no base: PIMG_TEST_BASE_PIOS=$(scripts/make-base --variant pios --format xz | tail -n 1)"
+            );
         }
         return named.map(|path| (path, None));
     }
@@ -111,7 +113,11 @@ fn download(criterion: &mut Criterion) {
         let source = Source::parse(&format!("http://{address}/{name_of_file}")).expect("an address");
         group.bench_function(format!("{name} network alone"), |bencher| bencher.iter(|| transfer(address)));
         group.bench_function(format!("{name} network and decoder"), |bencher| {
-            bencher.iter_batched(into_cache, |directory| fetched(&source, directory), BatchSize::PerIteration);
+            bencher.iter_batched(
+                into_cache,
+                |directory| fetched(&source, directory),
+                BatchSize::PerIteration,
+            );
         });
     }
     group.finish();

@@ -31,7 +31,8 @@ impl<'a> RangeDigests<'a> {
     pub fn of(&mut self, range: Range<u64>) -> io::Result<Sha256Digest> {
         let origin = if self.cache.is_some() { self.image.origin(range.clone())? } else { None };
         let key = origin.map(|origin| name(&origin, &range));
-        if let Some(kept) = key.and_then(|key| self.known.read(&key)).and_then(|bytes| bytes.try_into().ok()) {
+        if let Some(kept) = key.and_then(|key| self.known.read(&key)).and_then(|bytes| bytes.try_into().ok())
+        {
             return Ok(Sha256Digest::from_bytes(kept));
         }
         let mut bytes = vec![0; usize::try_from(range.end - range.start).map_err(io::Error::other)?];
@@ -70,8 +71,8 @@ mod tests {
     use std::ops::Range;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use pimg_disk::block::{BlockRead, MemoryDevice};
     use pimg_disk::Named;
+    use pimg_disk::block::{BlockRead, MemoryDevice};
     use pimg_fetch::digest::Sha256Digest;
 
     use super::RangeDigests;

@@ -4,6 +4,10 @@
 //! a way nobody can explain. The sweep reads the whole base, so its result is kept by the base's digest.
 
 use std::collections::{BTreeMap, HashMap};
+use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use md5::{Digest as _, Md5};
 use pimg_deb::diversions::Diversions;
@@ -140,11 +144,16 @@ pub fn sweep(base: &BaseImage, reporter: &dyn Reporter) -> Result<Sweep, SweepEr
     let task = reporter.begin("comparing packaged files", Some(base.root().superblock().used_bytes()));
     let mut swept = Sweep::default();
     let mut mismatches = Vec::new();
-    for (path, expected) in &expected {
-        if reporter.interrupted() {
-            return Err(SweepError::Interrupted);
-        }
-        let found = digests_of(base, path, &files).map_err(|source| SweepError::Unreadable {
+    let paths: Vec<&str> = expected.keys().map(String::as_str).collect();
+    let all = digests_of_all(base, &paths, &files, &|length| {
+        reporter.advance(task, length);
+        !reporter.interrupted()
+    });
+    if reporter.interrupted() {
+        return Err(SweepError::Interrupted);
+    }
+    for ((path, expected), found) in expected.iter().zip(all) {
+        let found = found.map_err(|source| SweepError::Unreadable {
             path: path.clone(),
             package: expected.package.clone(),
             source,
@@ -153,7 +162,6 @@ pub fn sweep(base: &BaseImage, reporter: &dyn Reporter) -> Result<Sweep, SweepEr
             swept.missing.push(path.clone());
             continue;
         };
-        reporter.advance(task, found.length);
         if found.md5 == expected.md5 {
             swept.digests.insert(path.clone(), found.sha256);
         } else {
@@ -229,6 +237,41 @@ fn inode_of(base: &BaseImage, path: &str, files: &HashMap<Vec<u8>, u32>) -> Resu
         Ok(_) | Err(ext4::Error::NotFound { .. } | ext4::Error::Conflict { .. }) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// What is in every file, in the order of `paths`, by all cores. `goes_on` hears the length of each in bytes, and says
+/// whether to go on; what was not looked at by then is not there.
+fn digests_of_all(
+    base: &BaseImage,
+    paths: &[&str],
+    files: &HashMap<Vec<u8>, u32>,
+    goes_on: &(dyn Fn(u64) -> bool + Sync),
+) -> Vec<Result<Option<FileDigests>, ext4::Error>> {
+    let (next, found) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(paths.len())));
+    let look = || {
+        while let Some((at, path)) = take(paths, &next) {
+            let digests = digests_of(base, path, files);
+            let length = digests.iter().flatten().map(|found| found.length).sum();
+            found.lock().unwrap_or_else(PoisonError::into_inner).push((at, digests));
+            if !goes_on(length) {
+                return;
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, NonZero::get) {
+            scope.spawn(look);
+        }
+    });
+    let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    found.sort_unstable_by_key(|(at, _)| *at);
+    found.into_iter().map(|(_, digests)| digests).collect()
+}
+
+/// The next path that nobody has taken.
+fn take<'a>(paths: &[&'a str], next: &AtomicUsize) -> Option<(usize, &'a str)> {
+    let at = next.fetch_add(1, Ordering::Relaxed);
+    Some((at, *paths.get(at)?))
 }
 
 fn digests_of(

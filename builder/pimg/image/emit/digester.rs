@@ -22,8 +22,8 @@ use super::EmitError;
 /// Bytes that are read or made up at once: they stay in the core's own cache.
 const PIECE: usize = 256 << 10;
 
-/// Feeds that wait.
-const DEPTH: usize = 2;
+/// Feeds that wait. A digester that is behind holds up the line, and with it the workers.
+const DEPTH: usize = 4;
 
 pub(super) enum Feed {
     Bytes(Arc<Vec<u8>>),

@@ -12,10 +12,10 @@ use std::thread;
 use pimg_disk::block::BlockRead;
 
 use super::digester::{Digester, Feed};
-use super::lanes::{AHEAD, Lane};
 use super::resume::{self, Resume};
 use super::spans::{Content, Span};
 use super::stock::Stock;
+use super::workers::{Promise, Workers};
 use super::xz::Carried;
 use super::{Container, EmitError, FrameEncoder, Watch};
 
@@ -43,7 +43,7 @@ pub(super) struct Written {
 /// A frame that is on its way.
 enum Waiting {
     Ready(Arc<Vec<u8>>),
-    In(usize),
+    Promised(Promise),
 }
 
 /// Writes the whole output. At most two pieces per worker are in memory, beside those that wait for a digest.
@@ -59,7 +59,7 @@ pub(super) fn run(
     thread::scope(|scope| {
         let raw = Digester::start(scope, job.image, resume.raw.clone());
         let file = Digester::start(scope, job.image, resume.file.clone());
-        let lanes = encoders.into_iter().map(|encoder| Lane::start(scope, encoder)).collect();
+        let workers = Workers::start(scope, encoders);
         let mut line = Line {
             job,
             container,
@@ -68,8 +68,7 @@ pub(super) fn run(
             resume,
             raw,
             file,
-            lanes,
-            turn: 0,
+            workers,
             waiting: VecDeque::new(),
             hole_encoder,
             holes: HashMap::new(),
@@ -93,9 +92,7 @@ struct Line<'a, 's, 'scope> {
     resume: Resume,
     raw: Digester<'scope>,
     file: Digester<'scope>,
-    lanes: Vec<Lane>,
-    /// The lane that gets the next piece.
-    turn: usize,
+    workers: Workers,
     waiting: VecDeque<Waiting>,
     hole_encoder: Box<dyn FrameEncoder>,
     /// Frames of holes by their length.
@@ -111,7 +108,7 @@ impl Line<'_, '_, '_> {
     fn work(&mut self) -> Result<(), EmitError> {
         let head = Arc::new(self.container.head());
         self.put(&head, self.resume.spans == 0)?;
-        let in_flight = self.lanes.len() * AHEAD;
+        let in_flight = self.workers.in_flight();
         let spans = self.job.spans;
         for at in 0..spans.len() + in_flight {
             self.job.watch.check()?;
@@ -156,10 +153,7 @@ impl Line<'_, '_, '_> {
                 self.job.image.read_at(span.range.start, &mut bytes).map_err(EmitError::Read)?;
                 let bytes = Arc::new(bytes);
                 self.feed_raw(is_digested, || Feed::Bytes(Arc::clone(&bytes)))?;
-                let lane = self.turn % self.lanes.len();
-                self.turn += 1;
-                self.lanes.get(lane).ok_or_else(EmitError::worker)?.give(bytes)?;
-                Waiting::In(lane)
+                Waiting::Promised(self.workers.give(bytes)?)
             }
         };
         if !is_digested && resume::is_mark(at + 1, self.job.spans) && !self.raw.feed(Feed::Mark) {
@@ -176,8 +170,8 @@ impl Line<'_, '_, '_> {
     fn complete(&mut self, done: usize, span: &Span) -> Result<(), EmitError> {
         let frame = match self.waiting.pop_front().ok_or_else(EmitError::worker)? {
             Waiting::Ready(frame) => frame,
-            Waiting::In(lane) => {
-                let frame = self.lanes.get(lane).ok_or_else(EmitError::worker)?.take()?;
+            Waiting::Promised(frame) => {
+                let frame = frame.wait()?;
                 if let Some(key) = span.key() {
                     self.stock.add(*key, &frame);
                 }

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `spans` | the image cut into pieces, and what names each without reading it |
 //! | `line` | pieces become frames in order, by all cores or from the cache |
-//! | `lanes` | the workers |
+//! | `workers` | who makes frames |
 //! | `digester` | SHA-256 beside them |
 //! | `stock` | what comes from the frame cache and goes to it |
 //! | `resume` | where digests can begin |
@@ -13,7 +13,6 @@
 //! | `raw` | `.img` |
 
 mod digester;
-mod lanes;
 mod line;
 mod raw;
 mod resume;
@@ -22,6 +21,7 @@ mod spans;
 mod stock;
 #[cfg(test)]
 mod tests;
+mod workers;
 mod xz;
 mod zst;
 

@@ -13,8 +13,7 @@ mod pack;
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::FileExt;
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -180,9 +179,11 @@ impl Frames {
     pub(super) fn read(&mut self, key: &FrameKey) -> Option<Vec<u8>> {
         let (number, entry) = *self.known.get(key)?;
         let pack = self.packs.get_mut(number)?;
-        let mut bytes = vec![0; usize::try_from(entry.length).ok()?];
-        let read = pack.file.read_exact_at(&mut bytes, entry.offset);
-        if read.is_err() || crc32c::crc32c(&bytes) != entry.checksum {
+        let length = usize::try_from(entry.length).ok()?;
+        let mut bytes = Vec::with_capacity(length);
+        let begun = pack.file.seek(SeekFrom::Start(entry.offset));
+        let read = begun.and_then(|_| (&pack.file).take(u64::from(entry.length)).read_to_end(&mut bytes));
+        if read.ok() != Some(length) || crc32c::crc32c(&bytes) != entry.checksum {
             pack.is_damaged = true;
             self.known.remove(key);
             return None;
