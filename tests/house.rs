@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What may lie at the top of the repository. A new name is a decision: write it here and in the README.
-const TOP_LEVEL: [&str; 20] = [
+const TOP_LEVEL: [&str; 21] = [
+    ".cargo",
     ".ci",
     ".git",
     ".github",

@@ -9,67 +9,39 @@ use fs_ext4::runtime::Runtime;
 
 use crate::block::BlockWrite;
 use crate::ext4::Error;
+use crate::ext4::pending::Pending;
 
-/// The longest write that is put together out of shorter ones, in bytes.
-const LONGEST_RUN: usize = 1 << 20;
 /// A write of so many bytes is long enough by itself.
 const LONG: usize = 64 << 10;
 
-/// Our device as the crate wants it.
-///
-/// The crate writes block by block, in ascending order: adjacent writes are put together here, as a device works on
-/// a long one far more cheaply than on its blocks. What is waiting reaches the device with [`Adapter::settle`], which
-/// the session calls behind every operation.
+/// Our device as the crate wants it. What was written waits in memory, see [`Pending`], and is on the device after
+/// [`Adapter::settle`], which the session calls when it ends.
 ///
 /// `flush` does nothing: the crate flushes several times an operation to survive a power cut, and a build that
 /// is cut off throws its device away. That alone makes small files about fifteen times faster.
 pub(super) struct Adapter {
     device: Arc<dyn BlockWrite>,
-    waiting: Mutex<Run>,
-}
-
-/// Bytes that follow one another and are still to be written.
-#[derive(Default)]
-struct Run {
-    offset: u64,
-    bytes: Vec<u8>,
-}
-
-impl Run {
-    fn end(&self) -> u64 {
-        self.offset.saturating_add(self.bytes.len() as u64)
-    }
-
-    /// Writes what is waiting. It is forgotten even where that fails: nobody goes on after a failed write.
-    fn settle(&mut self, device: &dyn BlockWrite) -> io::Result<()> {
-        let written = if self.bytes.is_empty() { Ok(()) } else { device.write_at(self.offset, &self.bytes) };
-        self.bytes.clear();
-        written
-    }
+    pending: Mutex<Pending>,
 }
 
 impl Adapter {
     pub(super) fn new(device: Arc<dyn BlockWrite>) -> Self {
-        Self { device, waiting: Mutex::default() }
+        Self { device, pending: Mutex::default() }
     }
 
     /// Gives the device all that was written.
     pub(super) fn settle(&self) -> io::Result<()> {
-        self.waiting().settle(self.device.as_ref())
+        self.pending().settle(self.device.as_ref())
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Run> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl BlockDevice for Adapter {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> fs_ext4::Result<()> {
-        let mut waiting = self.waiting();
-        if offset < waiting.end() && waiting.offset < offset.saturating_add(buf.len() as u64) {
-            waiting.settle(self.device.as_ref())?;
-        }
-        Ok(self.device.read_at(offset, buf)?)
+        Ok(self.pending().read(self.device.as_ref(), offset, buf)?)
     }
 
     fn size_bytes(&self) -> u64 {
@@ -77,17 +49,13 @@ impl BlockDevice for Adapter {
     }
 
     fn write_at(&self, offset: u64, buf: &[u8]) -> fs_ext4::Result<()> {
-        let mut waiting = self.waiting();
-        if offset != waiting.end() || waiting.bytes.len().saturating_add(buf.len()) > LONGEST_RUN {
-            waiting.settle(self.device.as_ref())?;
-            waiting.offset = offset;
-        }
-        if buf.len() >= LONG {
-            waiting.settle(self.device.as_ref())?;
-            return Ok(self.device.write_at(offset, buf)?);
-        }
-        waiting.bytes.extend_from_slice(buf);
-        Ok(())
+        let (mut pending, device) = (self.pending(), self.device.as_ref());
+        let written = if buf.len() >= LONG {
+            pending.write_through(device, offset, buf)
+        } else {
+            pending.write(device, offset, buf)
+        };
+        Ok(written?)
     }
 
     fn is_writable(&self) -> bool {
@@ -176,59 +144,6 @@ mod tests {
             assert!(matches!(translate(full, b"/x"), Error::NoSpace(_)));
         }
         assert!(matches!(translate(fs_ext4::Error::Corrupt("else"), b"/x"), Error::Corrupt(_)));
-    }
-
-    #[test]
-    fn adjacent_writes_reach_the_device_as_one() {
-        use crate::block::BlockRead;
-        /// Offset and length of each write.
-        type Writes = Vec<(u64, usize)>;
-        struct Counting(Mutex<(Vec<u8>, Writes)>);
-        impl BlockRead for Counting {
-            fn len(&self) -> u64 {
-                4 << 20
-            }
-            fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-                let state = self.0.lock().unwrap();
-                let at = usize::try_from(offset).unwrap();
-                buf.copy_from_slice(&state.0[at..at + buf.len()]);
-                Ok(())
-            }
-        }
-        impl BlockWrite for Counting {
-            fn write_at(&self, offset: u64, buf: &[u8]) -> io::Result<()> {
-                let mut state = self.0.lock().unwrap();
-                let at = usize::try_from(offset).unwrap();
-                state.0[at..at + buf.len()].copy_from_slice(buf);
-                state.1.push((offset, buf.len()));
-                Ok(())
-            }
-        }
-        let device = Arc::new(Counting(Mutex::new((vec![0; 4 << 20], Vec::new()))));
-        let adapter = Adapter::new(device.clone());
-        let writes = || device.0.lock().unwrap().1.clone();
-        let mut byte = [0];
-        adapter.write_at(4096, &[1; 4096]).unwrap();
-        adapter.write_at(8192, &[2; 4096]).unwrap();
-        adapter.read_at(0, &mut byte).unwrap();
-        assert_eq!(writes(), [], "nothing that waits was read");
-        adapter.read_at(8192, &mut byte).unwrap();
-        assert_eq!((byte, writes()), ([2], vec![(4096, 8192)]), "what was read was written first");
-        adapter.write_at(8192, &[3; 4096]).unwrap();
-        adapter.write_at(4096, &[4; 4096]).unwrap();
-        assert_eq!(writes().len(), 2, "the order of writes stays");
-        for block in 0..300 {
-            adapter.write_at((1 << 20) + block * 4096, &[5; 4096]).unwrap();
-        }
-        adapter.settle().unwrap();
-        adapter.settle().unwrap();
-        let expected = [(4096, 8192), (8192, 4096), (4096, 4096), (1 << 20, 1 << 20), (2 << 20, 44 * 4096)];
-        assert_eq!(writes(), expected);
-        adapter.write_at(4096, &[6; 4096]).unwrap();
-        adapter.write_at(8192, &[7; LONG]).unwrap();
-        assert_eq!(writes()[5..], [(4096, 4096), (8192, LONG)], "a long write is not copied");
-        adapter.read_at(8192, &mut byte).unwrap();
-        assert_eq!(byte, [7]);
     }
 
     #[test]

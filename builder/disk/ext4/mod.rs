@@ -21,6 +21,7 @@ pub mod group_desc;
 mod grow;
 pub mod inode;
 mod journal;
+mod pending;
 mod raw_inode;
 mod reader;
 mod superblock;

@@ -450,11 +450,24 @@ fn a_device_that_fails_is_an_error_and_no_panic() {
         }
     }
     let Some(image) = Image::make(FEATURE_SETS[0].1, 64 * MIB) else { return };
-    for writes in [0, 1, 5, 20, 40] {
+    let open = |writes: u32| {
         let device = Arc::new(Failing(image.copy().device(), writes.into()));
-        let mut editor = Editor::open(device, CLOCK).expect("opening only reads");
-        let failed = (0..100).find_map(|number| editor.mkdir(format!("/etc/{number}"), &plain(0o755)).err());
-        assert!(matches!(failed, Some(Error::Io(_))), "{failed:?}");
+        Editor::open(device, CLOCK).expect("opening only reads")
+    };
+    // blocks wait in memory, and reach the device at the latest when the session ends
+    for writes in [0, 1, 3] {
+        let mut editor = open(writes);
+        for number in 0..100 {
+            editor.mkdir(format!("/etc/{number}"), &plain(0o755)).expect("memory");
+        }
+        let finished = editor.finish();
+        assert!(matches!(finished, Err(Error::Io(_))), "{finished:?}");
+    }
+    // content does not wait, and nothing goes on behind it
+    for writes in [0, 1, 3] {
+        let mut editor = open(writes);
+        let failed = editor.create_file("/etc/large", &plain(0o644), &mut std::io::repeat(1), 8 * MIB);
+        assert!(matches!(failed, Err(Error::Io(_))), "{failed:?}");
         assert!(editor.mkdir("/etc/later", &plain(0o755)).is_err());
         assert!(editor.finish().is_err());
     }

@@ -126,11 +126,7 @@ impl Editor {
             return Err(broken());
         }
         let fs = &self.fs;
-        let result = guarded(|| {
-            let result = operation(fs);
-            self.device.settle()?;
-            result
-        });
+        let result = guarded(|| operation(fs));
         // after a panic or a failed write the device may hold half of an operation
         self.broken = matches!(result, None | Some(Err(fs_ext4::Error::Io(_))));
         result.ok_or_else(panicked)
