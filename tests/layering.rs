@@ -149,7 +149,7 @@ fn sources() -> Vec<Source> {
         for entry in fs::read_dir(dir).expect("builder can be read") {
             let path = entry.expect("an entry").path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if path.is_dir() && !["tests", "examples", "target"].contains(&name.as_str()) {
+            if path.is_dir() && !["tests", "benches", "examples", "target"].contains(&name.as_str()) {
                 walk(&path, found);
             } else if name.ends_with(".rs") && !name.contains("test") {
                 found.push(path);

@@ -4,6 +4,7 @@
 //! network and decoder: on a slow network as long as the transfer, on a fast one as long as decoding a local file.
 //!
 //! `cargo bench` takes the base that `PIMG_TEST_BASE_PIOS` names; a test run takes a file of 1 MiB.
+#![expect(clippy::disallowed_methods, reason = "a benchmark is told by its environment what to measure")]
 
 use std::fs::{self, File};
 use std::hint::black_box;
@@ -14,7 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
-use pimg_fetch::{BaseFetcher, Cache, Client, Limits, Patience, Pins, Silent, Source};
+use pimg_fetch::{BaseFetcher, Cache, Client, Limits, Patience, Pins, Sha256Digest, Silent, Source};
 use tempfile::TempDir;
 
 /// Bytes that are sent at once.
@@ -26,20 +27,17 @@ const SLOW: u64 = 24 << 20;
 const FAST: u64 = 4 << 30;
 
 /// The published file, and where it was made where it is none of the user's.
-fn published() -> Option<(PathBuf, Option<TempDir>)> {
+fn published() -> (PathBuf, Option<TempDir>) {
     if std::env::args().any(|argument| argument == "--bench") {
         let named = std::env::var_os("PIMG_TEST_BASE_PIOS").map(PathBuf::from);
-        if named.is_none() {
-            eprintln!(
-                "no base: PIMG_TEST_BASE_PIOS=$(scripts/make-base --variant pios --format xz | tail -n 1)"
-            );
-        }
-        return named.map(|path| (path, None));
+        return (named.expect("PIMG_TEST_BASE_PIOS names a base: scripts/make-base makes one"), None);
     }
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("base.img");
-    fs::write(&path, vec![0xa5; 1 << 20]).expect("room");
-    Some((path, Some(directory)))
+    let mut image = vec![0xa5; 1 << 20];
+    image[510..512].copy_from_slice(&[0x55, 0xaa]);
+    fs::write(&path, image).expect("room");
+    (path, Some(directory))
 }
 
 /// Answers every request with `path`, `rate` bytes a second, for as long as the program runs.
@@ -77,12 +75,12 @@ fn answer(mut stream: TcpStream, path: &Path, rate: u64) -> io::Result<()> {
 }
 
 /// What pimg does, into an empty cache.
-fn fetch(source: &Source, directory: &TempDir) {
+fn fetch(source: &Source, pins: Pins, directory: &TempDir) {
     let cache = Cache::open(directory.path()).expect("a cache");
     let client = Client::new(Patience::default()).expect("a client");
     let fetcher =
         BaseFetcher { cache: &cache, client: Some(&client), limits: Limits::default(), watch: &Silent };
-    black_box(fetcher.fetch(source, Pins::default()).expect("a base"));
+    black_box(fetcher.fetch(source, pins).expect("a base"));
 }
 
 /// The transfer, and nothing done with it.
@@ -93,8 +91,12 @@ fn transfer(address: SocketAddr) {
 }
 
 fn download(criterion: &mut Criterion) {
-    let Some((path, _made)) = published() else { return };
-    let bytes = fs::metadata(&path).expect("a published file").len();
+    let (path, _made) = published();
+    let published = fs::read(&path).expect("a published file");
+    let bytes = published.len() as u64;
+    // nothing is taken over plain HTTP without a digest
+    let pins = Pins { published: Some(Sha256Digest::of(&published)), raw: None };
+    drop(published);
     let mut group = criterion.benchmark_group("download");
     group.sample_size(10).sampling_mode(SamplingMode::Flat).throughput(Throughput::Bytes(bytes));
     group.warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(60));
@@ -102,7 +104,7 @@ fn download(criterion: &mut Criterion) {
     let into_cache = || tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
     // the directory is returned, so that removing it is not measured
     let fetched = |source: &Source, directory: TempDir| {
-        fetch(source, &directory);
+        fetch(source, pins, &directory);
         directory
     };
     group.bench_function("decoder alone", |bencher| {
