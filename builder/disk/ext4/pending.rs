@@ -29,7 +29,7 @@ impl Pending {
     /// Takes bytes that are to be written at `offset`.
     ///
     /// # Errors
-    /// Whatever the device reports, of this write or of an earlier one. What waited is forgotten then: nobody goes on after a
+    /// Whatever the device reports, of this write or of those that waited, which are forgotten then: nobody goes on after a
     /// failed write.
     pub(super) fn write(&mut self, device: &dyn BlockWrite, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let mut rest = bytes;
@@ -74,26 +74,21 @@ impl Pending {
     /// # Errors
     /// Whatever the device reports.
     pub(super) fn read(&self, device: &dyn BlockWrite, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        let end = offset.saturating_add(buf.len() as u64);
-        let waiting = self.pages.range(offset / PAGE..end.div_ceil(PAGE));
+        let parts = parts(offset, buf.len());
         if let Some(page) = self.pages.get(&(offset / PAGE))
             && let Some(bytes) = page.get(within(offset, buf.len()))
         {
-            buf.copy_from_slice(bytes);
+            buf.copy_from_slice(bytes); // all of it waits: the usual case
             return Ok(());
         }
         device.read_at(offset, buf)?;
-        for (number, page) in waiting {
-            let start = number.saturating_mul(PAGE);
-            let from = start.max(offset);
-            let length = start.saturating_add(page.len() as u64).min(end).saturating_sub(from);
-            let length = usize::try_from(length).map_err(io::Error::other)?;
-            let target = usize::try_from(from - offset).map_err(io::Error::other)?;
-            let source = page.get(within(from, length)).ok_or_else(outside)?;
-            buf.get_mut(target..)
-                .and_then(|buf| buf.get_mut(..length))
-                .ok_or_else(outside)?
-                .copy_from_slice(source);
+        let mut rest = buf;
+        for part in parts {
+            let (now, later) = rest.split_at_mut_checked(part.len()).ok_or_else(outside)?;
+            rest = later;
+            if let Some(page) = self.pages.get(&part.number) {
+                now.copy_from_slice(page.get(part.inside).ok_or_else(outside)?);
+            }
         }
         Ok(())
     }
