@@ -70,7 +70,8 @@ fn expect_report(report: &Value, identity: &Value, profile: &str, address: &str)
     );
     let options = report["root_options"].as_array().expect("mount options");
     expect(options.iter().any(|option| option == "nodelalloc"), "a power cut leaves no empty files");
-    expect(report["root_free"].as_u64() >= Some(3 << 30), "the root file system has been grown");
+    // 512 MiB without what ext4 keeps for root, and without the logs of a boot; of the base itself 300 MiB are free
+    expect(report["root_free"].as_u64() >= Some(384 << 20), "the root file system has been grown");
     expect(report["sshd"] == "active", "sshd runs");
     let settings = report["sshd_settings"].to_string();
     expect(settings.contains("passwordauthentication no"), "sshd takes keys only");
