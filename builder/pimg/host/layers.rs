@@ -235,6 +235,11 @@ mod tests {
 
     const NEVER: &dyn Fn() -> bool = &|| false;
 
+    /// An operator who interrupts before the first look.
+    fn at_once() -> bool {
+        true
+    }
+
     fn add(layers: &LayerFiles, key: &str, bytes: usize) -> Result<LayerFile, HostError> {
         let mut file = layers.unfinished()?;
         file.write_all(&vec![7; bytes]).map_err(HostError::file("write", file.path()))?;
@@ -337,9 +342,7 @@ mod tests {
         let root = tempfile::tempdir()?;
         let layers = LayerFiles::open(root.path())?;
         let lock = layers.lock("a", NEVER)?.expect("nobody stops");
-        // an operator who interrupts before the first look
-        let interrupted = || true;
-        assert!(layers.lock("a", &interrupted)?.is_none(), "somebody else makes it");
+        assert!(layers.lock("a", &at_once)?.is_none(), "somebody else makes it");
         assert!(layers.lock("b", NEVER)?.is_some());
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| layers.lock("a", NEVER).is_ok_and(|lock| lock.is_some()));
