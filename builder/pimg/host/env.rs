@@ -1,9 +1,16 @@
-//! The only reader of environment variables and of the clock.
+//! The only reader of environment variables and of the clock, and what else is known of the machine.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, SystemTime};
+
+/// How many cores this process may keep busy.
+pub fn cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
+}
 
 /// The environment variables of the process, read once.
 #[derive(Clone, Debug, Default)]

@@ -5,9 +5,11 @@ use std::ops::Range;
 
 use pimg_disk::block::BlockRead;
 use pimg_fetch::digest::Sha256Digest;
-use sha2::{Digest as _, Sha256};
 
-use super::frames::{FrameCache, FrameKey, Frames};
+use super::frames::{FrameCache, FrameKey, Frames, key_of_range};
+
+/// What they are called in the frame cache.
+const KIND: &str = "sha256 of a range";
 
 /// Digests of one image.
 pub struct RangeDigests<'a> {
@@ -30,7 +32,7 @@ impl<'a> RangeDigests<'a> {
     /// Whatever the image reports.
     pub fn of(&mut self, range: Range<u64>) -> io::Result<Sha256Digest> {
         let origin = if self.cache.is_some() { self.image.origin(range.clone())? } else { None };
-        let key = origin.map(|origin| name(&origin, &range));
+        let key = origin.map(|origin| key_of_range(KIND, &origin, &range));
         if let Some(kept) = key.and_then(|key| self.known.read(&key)).and_then(|bytes| bytes.try_into().ok())
         {
             return Ok(Sha256Digest::from_bytes(kept));
@@ -55,14 +57,6 @@ impl<'a> RangeDigests<'a> {
         }
         cache.keep(pack)
     }
-}
-
-fn name(origin: &[u8; 32], range: &Range<u64>) -> FrameKey {
-    let mut name = Sha256::new_with_prefix(b"sha256 of a range\0");
-    name.update(origin);
-    name.update(range.start.to_le_bytes());
-    name.update(range.end.to_le_bytes());
-    name.finalize().into()
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@
 //! a way nobody can explain. The sweep reads the whole base, so its result is kept by the base's digest.
 
 use std::collections::{BTreeMap, HashMap};
-use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -20,6 +19,7 @@ use super::base::BaseImage;
 use super::digests::Digests;
 use crate::failure::{Class, Fault};
 use crate::guest::base_files::{BaseFiles, BaseReadError};
+use crate::host::env;
 use crate::plan::change::Partition;
 use crate::plan::path::GuestPath;
 use crate::progress::Reporter;
@@ -259,7 +259,7 @@ fn digests_of_all(
         }
     };
     thread::scope(|scope| {
-        for _ in 0..thread::available_parallelism().map_or(1, NonZero::get) {
+        for _ in 0..env::cores() {
             scope.spawn(look);
         }
     });

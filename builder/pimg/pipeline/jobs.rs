@@ -11,6 +11,7 @@ use std::thread;
 
 use crate::command::Context;
 use crate::failure::{Class, Failure};
+use crate::host::env;
 use crate::progress::{Reporter, TaskId};
 
 /// Hosts at the same time where nobody said how many: more would mostly wait for the disk.
@@ -18,8 +19,7 @@ const MOST: usize = 4;
 
 /// How many hosts are built at the same time.
 pub(super) fn count(asked: Option<NonZero<usize>>, hosts: usize) -> usize {
-    let cores = || thread::available_parallelism().map_or(1, NonZero::get).min(MOST);
-    asked.map_or_else(cores, NonZero::get).min(hosts).max(1)
+    asked.map_or_else(|| env::cores().min(MOST), NonZero::get).min(hosts).max(1)
 }
 
 /// Does `work` for every item, `jobs` at a time; the results are in the order of the items.

@@ -46,7 +46,7 @@ enum Waiting {
     Promised(Promise),
 }
 
-/// Writes the whole output. At most two pieces per worker are in memory, beside those that wait for a digest.
+/// Writes the whole output. At most two pieces per worker and one are on their way, beside those that wait for a digest.
 pub(super) fn run(
     job: &Job<'_>,
     container: &mut dyn Container,

@@ -27,10 +27,8 @@ mod zst;
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::num::NonZero;
 use std::ops::Range;
 use std::path::Path;
-use std::thread;
 
 use pimg_disk::block::BlockRead;
 use pimg_fetch::digest::Sha256Digest;
@@ -40,9 +38,10 @@ use self::stock::Stock;
 pub use self::xz::Carried;
 use super::format::ImageFormat;
 use super::frames::FrameCache;
+use crate::host::env;
 use crate::progress::{Reporter, TaskId};
 
-/// Workers of one emission. Each holds up to four pieces with their frames, and a build is to stay under 300 MiB.
+/// Workers of one emission. Each has up to two pieces on their way, some of which wait for a digest as well, and a build is to stay under 300 MiB.
 const MOST_WORKERS: usize = 6;
 
 /// What was written.
@@ -145,8 +144,7 @@ pub struct Emitter<'a> {
 impl<'a> Emitter<'a> {
     /// Without a cache, with a worker for each core.
     pub fn new(reporter: &'a dyn Reporter) -> Self {
-        let cores = thread::available_parallelism().map_or(1, NonZero::get);
-        Self { frames: None, carried: None, workers: cores.min(MOST_WORKERS), reporter }
+        Self { frames: None, carried: None, workers: env::cores().min(MOST_WORKERS), reporter }
     }
 
     /// Takes frames from this cache, and adds to it.

@@ -7,7 +7,7 @@ use pimg_disk::block::BlockRead;
 use sha2::{Digest as _, Sha256};
 
 use super::xz::Carried;
-use crate::image::frames::FrameKey;
+use crate::image::frames::{FrameKey, key_of_range};
 
 /// A piece of the image that becomes one frame of the output.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,21 +73,12 @@ pub(super) fn look(
             None => Content::Unknown,
             Some(origin) => match carried.and_then(|carried| carried.name(&range, &origin)) {
                 Some(key) => Content::Carried(key),
-                None => Content::Named(name(codec, &origin, &range)),
+                None => Content::Named(key_of_range(codec, &origin, &range)),
             },
         };
         spans.push(Span { range, content });
     }
     Ok(spans)
-}
-
-fn name(codec: &str, origin: &[u8; 32], range: &Range<u64>) -> FrameKey {
-    let mut name = Sha256::new_with_prefix(codec);
-    name.update([0]);
-    name.update(origin);
-    name.update(range.start.to_le_bytes());
-    name.update(range.end.to_le_bytes());
-    name.finalize().into()
 }
 
 /// Names of everything up to and with each span; it ends where a span has no name.

@@ -22,7 +22,7 @@ use pimg_fetch::digest::Sha256Digest;
 use tempfile::NamedTempFile;
 
 use self::pack::Entry;
-pub use self::pack::FrameKey;
+pub use self::pack::{FrameKey, key_of_range};
 use crate::host::{HostError, env, unfinished};
 
 /// Its directory in the cache; the version is that of the format of packs.

@@ -15,9 +15,22 @@
 //! full of zeroes, and then its index or a frame does not fit its checksum, which costs time and nothing else.
 
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
+
+use sha2::{Digest as _, Sha256};
 
 /// What a frame is known by: a digest of all that its bytes depend on.
 pub type FrameKey = [u8; 32];
+
+/// The key of what is made of `range` of an image: `kind` names how, `origin` what the bytes are.
+pub fn key_of_range(kind: &str, origin: &[u8; 32], range: &Range<u64>) -> FrameKey {
+    let mut key = Sha256::new_with_prefix(kind);
+    key.update([0]);
+    key.update(origin);
+    key.update(range.start.to_le_bytes());
+    key.update(range.end.to_le_bytes());
+    key.finalize().into()
+}
 
 const MAGIC: [u8; 8] = *b"pimgpack";
 const VERSION: u64 = 1;
