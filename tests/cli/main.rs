@@ -5,6 +5,7 @@ mod clean;
 mod errors;
 mod help;
 mod project;
+mod publish;
 mod status;
 
 use std::fmt::Write;

@@ -17,8 +17,9 @@ use crate::image::release::{BaseUrl, RELEASE, ReleaseNames, is_part};
 /// # Errors
 /// There is nothing to publish, or something that must not be; an image is not what its manifest says.
 pub fn run(request: &PublishRequest, context: &Context<'_>) -> Result<PublishOutcome, Failure> {
+    // not shown as it is: it may hold a password
     let base = BaseUrl::parse(&request.base_url).map_err(|why| {
-        Failure::new(Class::Usage, format!("`{}` is no address for a release: {why}", request.base_url))
+        Failure::new(Class::Usage, format!("`--base-url` is no address for a release: {why}"))
             .hint("`--base-url https://example.org/images` says where the files will be found")
     })?;
     let out = request.out.clone().unwrap_or_else(|| context.in_project("out"));
@@ -117,6 +118,13 @@ fn publishable(built: Vec<Built>, out: &Path) -> Result<Vec<(PathBuf, BuiltHost)
             Failure::caused_by(Class::Trust, format!("`{}` is damaged", manifest.display()), error)
                 .hint("build the image again, or remove its directory")
         })?;
+        if let Some(name) = ReleaseNames::of(&host).misleading() {
+            let manifest = directory.join("manifest.json");
+            let message = format!("`{}` is damaged: `{name}` is not the name of a file", manifest.display());
+            return Err(
+                Failure::new(Class::Trust, message).hint("build the image again, or remove its directory")
+            );
+        }
         hosts.push((directory, host));
     }
     let quoted = |name: &String| format!("`{name}`");
