@@ -211,6 +211,22 @@ pub fn list_directories(dir: &Path) -> Result<Vec<PathBuf>, HostError> {
     Ok(directories)
 }
 
+/// The names of the files in `dir`, sorted. Directories, links and names that are no UTF-8 are left out.
+///
+/// # Errors
+/// Whatever the system reports.
+pub fn list_files(dir: &Path) -> Result<Vec<String>, HostError> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(HostError::file("list", dir))? {
+        let entry = entry.map_err(HostError::file("list", dir))?;
+        if entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            names.extend(entry.file_name().into_string());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
 /// Removes a directory with all that is in it: bytes given back.
 ///
 /// # Errors

@@ -26,6 +26,8 @@ pub struct Manifest {
     pub base: BaseEntry,
     /// Digest of `pimg.lock`, where the project has one.
     pub lock_sha256: Option<String>,
+    /// Whether all secrets were left out, so that others can get the image.
+    pub release: bool,
     /// The image itself.
     pub image: ImageEntry,
     /// Every change made to the base, in the order in which it was made.
