@@ -91,7 +91,8 @@ mod tests {
             needs_seed: false,
             elapsed: Duration::from_micros(1_234_567),
         };
-        let text = super::result("build", &BuildOutcome { images: vec![image] }).expect("plain values");
+        let text = super::result("build", &BuildOutcome { images: vec![image], imager_manifest: None })
+            .expect("plain values");
         insta::assert_snapshot!(text, @r#"
         {
           "schema": 1,
@@ -117,7 +118,8 @@ mod tests {
                 "needs_seed": false,
                 "seconds": 1.235
               }
-            ]
+            ],
+            "imager_manifest": null
           }
         }
         "#);

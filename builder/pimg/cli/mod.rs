@@ -13,6 +13,7 @@ mod package_args;
 mod panic;
 mod printer;
 mod progress;
+mod publish_args;
 mod report;
 mod run;
 pub mod secret_args;

@@ -18,6 +18,7 @@ mod flash;
 mod keys;
 mod lock;
 mod packages;
+mod publish;
 mod secrets;
 mod status;
 mod test;
@@ -29,6 +30,7 @@ pub use flash::{FlashOutcome, FlashedCard};
 pub use keys::{KeysMade, KeysOutcome, KeysShown};
 pub use lock::{ChangeKind, LockChange, LockOutcome, LockedSetSummary};
 pub use packages::{PackageListing, PackageState, ShippedPackage};
+pub use publish::{PublishOutcome, PublishedImage};
 pub use secrets::{SecretNames, SecretsEdited, SecretsMade, SecretsOutcome, SeedOutcome};
 pub use status::{AskedNode, NodeAnswer, OverallState, Silence, StatusOutcome, StepState, StepStatus};
 pub use test::{DonePowerCut, NodeCheck, TestOutcome, TestedNode, TestedStep};
@@ -38,6 +40,8 @@ pub use test::{DonePowerCut, NodeCheck, TestOutcome, TestedNode, TestedStep};
 pub struct BuildOutcome {
     /// One entry a host, in the order of the build.
     pub images: Vec<BuiltImage>,
+    /// What Raspberry Pi Imager opens to show the images below `out`.
+    pub imager_manifest: Option<PathBuf>,
 }
 
 /// A finished image.

@@ -19,6 +19,7 @@ use crate::host::files;
 use crate::image::base::BaseImage;
 use crate::image::manifest_check;
 use crate::image::opened::OpenedImage;
+use crate::image::release::manifest_beside;
 use crate::image::sweep::{SweepError, sweep};
 use crate::pipeline::{self, KnownSecrets};
 
@@ -64,10 +65,10 @@ fn image_checks(
     checks.push(root(&opened.image));
     if !checks.iter().any(|check| check.verdict.class().is_some()) {
         context.check_interrupt()?;
-        let manifest = beside::read_beside(image, "manifest.json")?;
+        let manifest = files::read_optional(&manifest_file(image), LONGEST_TEXT)?;
         let changed = changes_of_manifest(image, manifest.as_ref(), &opened.image, &mut checks);
         checks.push(packages(&opened.image, &changed, context)?);
-        let manifest = manifest.and_then(|(_, text)| serde_json::from_slice(&text).ok());
+        let manifest = manifest.and_then(|text| serde_json::from_slice(&text).ok());
         checks.push(secrets::check(&opened.image, manifest.as_ref(), known, context)?);
     }
     Ok(checks)
@@ -135,6 +136,13 @@ pub(super) fn expected_digest(image: &Path) -> Result<Option<(PathBuf, String)>,
     Ok(Some((file, sha256)))
 }
 
+/// The manifest of an image: `manifest.json`, or in a release, where many lie side by side, one of its own name.
+pub(super) fn manifest_file(image: &Path) -> PathBuf {
+    let own = image.file_name().and_then(|name| name.to_str()).and_then(manifest_beside);
+    let own = own.map(|name| image.with_file_name(name)).filter(|own| own.is_file());
+    own.unwrap_or_else(|| image.with_file_name("manifest.json"))
+}
+
 /// The digest of a file, in lower-case hexadecimal.
 ///
 /// # Errors
@@ -163,13 +171,13 @@ fn root(image: &BaseImage) -> Check {
 /// Compares the image with the manifest beside it, and returns the paths that it says were changed.
 fn changes_of_manifest(
     path: &Path,
-    manifest: Option<&(PathBuf, Vec<u8>)>,
+    manifest: Option<&Vec<u8>>,
     image: &BaseImage,
     checks: &mut Vec<Check>,
 ) -> Vec<String> {
     const NAME: &str = "manifest";
-    let Some((_, text)) = manifest else {
-        let what = format!("there is no `{}`", path.with_file_name("manifest.json").display());
+    let Some(text) = manifest else {
+        let what = format!("there is no `{}`", manifest_file(path).display());
         checks.push(skipped(NAME, None, what));
         return Vec::new();
     };

@@ -22,12 +22,14 @@ pub struct Manifest {
     pub hostname: String,
     /// Version of the image.
     pub version: String,
+    /// Whether it was built by `--release`: without values of secrets, password and private ssh keys.
+    pub release: bool,
+    /// The build's time, to which everything written is dated, as `YYYY-MM-DDThh:mm:ssZ`.
+    pub time: String,
     /// The base image.
     pub base: BaseEntry,
     /// Digest of `pimg.lock`, where the project has one.
     pub lock_sha256: Option<String>,
-    /// Whether all secrets were left out, so that others can get the image.
-    pub release: bool,
     /// The image itself.
     pub image: ImageEntry,
     /// Every change made to the base, in the order in which it was made.

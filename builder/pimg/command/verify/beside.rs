@@ -11,7 +11,7 @@ use crate::command::Context;
 use crate::command::outcome::Check;
 use crate::failure::{Class, Failure};
 use crate::host::files;
-use crate::image::provenance;
+use crate::image::{provenance, release};
 use crate::image::sums::{self, Sum};
 use crate::pipeline::{self, PROJECT_KEY, SigningError};
 
@@ -260,12 +260,10 @@ fn envelope_problem(envelope: &[u8], statement: &[u8], signer: &Signer) -> Optio
     (!is_good).then(|| format!("is not signed by key {}", key.id()))
 }
 
-/// A file that belongs to an image: beside it by its own name, or, where many images lie together, with the image's
-/// stem before it.
-pub(super) fn read_beside(image: &Path, file: &str) -> Result<Option<(PathBuf, Vec<u8>)>, Failure> {
+/// A file about an image: of its own name in a release, where many images lie together, else of this one.
+fn read_beside(image: &Path, file: &str) -> Result<Option<(PathBuf, Vec<u8>)>, Failure> {
     let (directory, name) = split(image);
-    let stem = name.split_once(".img").map_or(name.as_str(), |(stem, _)| stem);
-    for path in [directory.join(format!("{stem}.{file}")), directory.join(file)] {
+    for path in [directory.join(release::beside(&name, file)), directory.join(file)] {
         if let Some(bytes) = files::read_optional(&path, LONGEST_TEXT)? {
             return Ok(Some((path, bytes)));
         }
