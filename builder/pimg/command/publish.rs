@@ -78,9 +78,7 @@ pub fn run(request: &PublishRequest, context: &Context<'_>) -> Result<PublishOut
 }
 
 fn unsigned(why: &str) -> String {
-    format!(
-        "the release is not signed, so nobody who downloads it can tell that it is yours: {why}"
-    )
+    format!("the release is not signed, so nobody who downloads it can tell that it is yours: {why}")
 }
 
 /// The digests of all files of the release, and the signature over them. Images were digested just now.

@@ -280,7 +280,85 @@ mod tests {
             byproducts: [("manifest.json", "e1"), ("sbom.spdx.json", "e2")],
         };
         let text = statement(&inputs);
-        insta::assert_snapshot!(String::from_utf8_lossy(&text), @"");
+        insta::assert_snapshot!(String::from_utf8_lossy(&text), @r#"
+        {
+          "_type": "https://in-toto.io/Statement/v1",
+          "subject": [
+            {
+              "name": "node-a-1.img.zst",
+              "digest": {
+                "sha256": "a1"
+              }
+            },
+            {
+              "name": "node-a-1.img",
+              "digest": {
+                "sha256": "a2"
+              }
+            }
+          ],
+          "predicateType": "https://slsa.dev/provenance/v1",
+          "predicate": {
+            "buildDefinition": {
+              "buildType": "https://github.com/pimg/pimg/blob/main/docs/how-to/sign-and-publish.md#build-type-v1",
+              "externalParameters": {
+                "profile": "node-a",
+                "format": "zst",
+                "release": true
+              },
+              "resolvedDependencies": [
+                {
+                  "name": "base image",
+                  "uri": "https://example.org/base.img.xz",
+                  "digest": {
+                    "sha256": "b1"
+                  },
+                  "annotations": {
+                    "rawSha256": "b2"
+                  }
+                },
+                {
+                  "name": "pimg.lock",
+                  "digest": {
+                    "sha256": "c1"
+                  }
+                },
+                {
+                  "name": "project",
+                  "digest": {
+                    "gitCommit": "d1"
+                  },
+                  "annotations": {
+                    "dirty": false
+                  }
+                }
+              ]
+            },
+            "runDetails": {
+              "builder": {
+                "id": "https://github.com/pimg/pimg",
+                "version": {
+                  "pimg": "0.1.0"
+                }
+              },
+              "byproducts": [
+                {
+                  "name": "manifest.json",
+                  "digest": {
+                    "sha256": "e1"
+                  }
+                },
+                {
+                  "name": "sbom.spdx.json",
+                  "digest": {
+                    "sha256": "e2"
+                  }
+                }
+              ]
+            }
+          }
+        }
+        "#);
         let found = subjects(&text).expect("is ours");
         let expected = [("node-a-1.img.zst", "a1"), ("node-a-1.img", "a2")];
         assert_eq!(found, expected.map(|(name, sha256)| (name.to_owned(), sha256.to_owned())));
@@ -288,8 +366,8 @@ mod tests {
         assert_eq!((opened.payload, opened.signatures), (text, vec![vec![7; 64]]));
 
         // a raw image is one file, and a file of this machine has no address
-        let base = BaseEntry { source: "base.img".into(), ..base };
-        let raw = ProvenanceInputs { file: "node-a-1.img", base: &base, source: None, ..inputs };
+        let local = BaseEntry { source: "base.img".into(), sha256: "b1".into(), raw_sha256: "b2".into() };
+        let raw = ProvenanceInputs { file: "node-a-1.img", base: &local, source: None, ..inputs };
         let text = String::from_utf8(statement(&raw)).expect("UTF-8");
         assert_eq!(subjects(text.as_bytes()).expect("is ours").len(), 1);
         assert!(!text.contains("uri") && !text.contains("gitCommit"), "{text}");

@@ -158,7 +158,15 @@ mod tests {
 
     #[test]
     fn parts_of_a_release_are_known_by_name() {
-        for name in ["os_list.json", "a-1.img.zst", "a-1.img.xz.sha256", "a-1.img.bmap", "a-1.spdx.json", "SHA256SUMS", "a-1.provenance.json"] {
+        for name in [
+            "os_list.json",
+            "a-1.img.zst",
+            "a-1.img.xz.sha256",
+            "a-1.img.bmap",
+            "a-1.spdx.json",
+            "SHA256SUMS",
+            "a-1.provenance.json",
+        ] {
             assert!(is_part(name), "{name}");
         }
         for name in ["index.html", ".git", "notes.txt", "manifest.json.orig", "os_list.json~"] {

@@ -22,7 +22,8 @@ impl Show for PublishOutcome {
         let (files, directory) = (plural(self.files.len(), "file"), self.directory.display().to_string());
         let _ = writeln!(text.err, "{files} in `{}` are to be uploaded", printable(&directory));
         if let Some(key) = &self.key_id {
-            let _ = writeln!(text.err, "signed by key {key}: `pimg verify {}` checks all", printable(&directory));
+            let _ =
+                writeln!(text.err, "signed by key {key}: `pimg verify {}` checks all", printable(&directory));
         }
         let _ =
             writeln!(text.err, "then `rpi-imager --repo {}` shows the images", printable(&self.os_list_url));

@@ -11,8 +11,8 @@ use crate::command::Context;
 use crate::command::outcome::Check;
 use crate::failure::{Class, Failure};
 use crate::host::files;
-use crate::image::{provenance, release};
 use crate::image::sums::{self, Sum};
+use crate::image::{provenance, release};
 use crate::pipeline::{self, PROJECT_KEY, SigningError};
 
 /// The key that is to have signed.

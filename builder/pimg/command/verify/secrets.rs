@@ -6,7 +6,7 @@ use super::{failed, passed, skipped};
 use crate::command::outcome::Check;
 use crate::command::request::Selection;
 use crate::command::{Context, hosts};
-use crate::failure::{Class, Failure};
+use crate::failure::{Class, Failure, Fault};
 use crate::guest::base_files::BaseFiles;
 use crate::guest::seed_bundle::NOTE;
 use crate::image::base::BaseImage;
@@ -86,10 +86,27 @@ pub(crate) fn require_none(
     if found.is_empty() {
         return Ok(());
     }
-    Err(describe(&found)
-        .into_iter()
-        .fold(Failure::new(Class::Trust, format!("`{name}` has secrets in it")), |failure, line| {
-            failure.context(line)
-        })
-        .hint("see which overlay or base brings the file: `pimg plan --profile NAME`"))
+    Err(HasSecrets { name: name.to_owned(), found }.into())
+}
+
+/// An image that is meant for others has secrets in it.
+#[derive(Debug, thiserror::Error)]
+#[error("`{name}` has secrets in it")]
+struct HasSecrets {
+    name: String,
+    found: Vec<Leak>,
+}
+
+impl Fault for HasSecrets {
+    fn class(&self) -> Class {
+        Class::Trust
+    }
+
+    fn details(&self) -> Option<String> {
+        Some(describe(&self.found).iter().map(|line| format!("  {line}\n")).collect())
+    }
+
+    fn hints(&self) -> Vec<String> {
+        vec!["`pimg plan --profile NAME` tells which overlay brings the file".to_owned()]
+    }
 }
