@@ -16,6 +16,6 @@ pub fn run(request: &BuildRequest, context: &Context<'_>) -> Result<BuildOutcome
     let recipe = Recipe { hosts: &selected, ingredients: &request.ingredients, jobs: request.jobs };
     let built = pipeline::build(&recipe, &out, request.format, context);
     // where one host failed, others may have got new images
-    let listed = os_list::refresh(&out, context);
+    let listed = os_list::refresh(&out, built.is_ok(), context);
     Ok(BuildOutcome { images: built?, imager_manifest: listed? })
 }

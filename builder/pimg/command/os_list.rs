@@ -33,15 +33,15 @@ pub(super) fn built(out: &Path) -> Result<Vec<Built>, Failure> {
 }
 
 /// Brings the lists in `out` up to what has been built there, with links to this machine's own files, and returns the
-/// one that a double click opens; `None` where nothing can be listed.
+/// one that a double click opens; `None` where nothing can be listed. Where `tell`, what is left out is said.
 ///
 /// # Errors
 /// Something cannot be read or written.
-pub(super) fn refresh(out: &Path, context: &Context<'_>) -> Result<Option<PathBuf>, Failure> {
-    let mut told = false;
+pub(super) fn refresh(out: &Path, tell: bool, context: &Context<'_>) -> Result<Option<PathBuf>, Failure> {
+    let mut tell = tell;
     loop {
-        let entries = local_entries(out, context, !told)?;
-        told = true;
+        let entries = local_entries(out, context, tell)?;
+        tell = false;
         if entries.is_empty() {
             return Ok(None);
         }

@@ -22,14 +22,14 @@ use crate::pipeline;
 /// # Errors
 /// There is nothing to publish, or something that must not be; an image is not what its manifest says.
 pub fn run(request: &PublishRequest, context: &Context<'_>) -> Result<PublishOutcome, Failure> {
+    // not shown as it is: it may hold a password
     let base = BaseUrl::parse(&request.base_url).map_err(|why| {
-        Failure::new(Class::Usage, format!("`{}` is no address for a release: {why}", request.base_url))
+        Failure::new(Class::Usage, format!("`--base-url` is no address for a release: {why}"))
             .hint("`--base-url https://example.org/images` says where the files will be found")
     })?;
     let out = request.out.clone().unwrap_or_else(|| context.in_project("out"));
     let target = Target::of(&request.to.clone().unwrap_or_else(|| out.join(RELEASE)))?;
     let hosts = publishable(os_list::built(&out)?, &out)?;
-    let known = secrets::of_project(context)?;
     let key = pipeline::signer(context)?;
     let key = key.inspect_err(|why| context.reporter.notice(&unsigned(why))).ok();
     let staging = Staging::new(&target.parent)?;
@@ -40,8 +40,6 @@ pub fn run(request: &PublishRequest, context: &Context<'_>) -> Result<PublishOut
     for (directory, host) in &hosts {
         let release = ReleaseNames::of(host);
         place(directory, host, &release, &work, &mut names, context)?;
-        let opened = inspect::open(&work.join(&release.image), context)?;
-        secrets::require_none(&release.image, &opened.image, &known, context)?;
         let url = base.file(&release.image);
         if base.is_github() && release.image.contains('~') {
             let told =
@@ -61,6 +59,12 @@ pub fn run(request: &PublishRequest, context: &Context<'_>) -> Result<PublishOut
     for (name, bytes) in lists {
         files::write_atomic(&work.join(name), &bytes)?;
         names.insert(name.to_owned());
+    }
+    // last of what may be refused, since every image is read from end to end
+    let known = secrets::of_project(context)?;
+    for (_, host) in &hosts {
+        let opened = inspect::open(&work.join(&host.image.file), context)?;
+        secrets::require_none(&host.image.file, &opened.image, &known, context)?;
     }
     seal(&images, key.as_ref(), &work, context)?;
     names.insert(sums::FILE.to_owned());
@@ -150,6 +154,13 @@ fn publishable(built: Vec<Built>, out: &Path) -> Result<Vec<(PathBuf, BuiltHost)
             Failure::caused_by(Class::Trust, format!("`{}` is damaged", manifest.display()), error)
                 .hint("build the image again, or remove its directory")
         })?;
+        if let Some(name) = ReleaseNames::of(&host).misleading() {
+            let manifest = directory.join("manifest.json");
+            let message = format!("`{}` is damaged: `{name}` is not the name of a file", manifest.display());
+            return Err(
+                Failure::new(Class::Trust, message).hint("build the image again, or remove its directory")
+            );
+        }
         hosts.push((directory, host));
     }
     let quoted = |name: &String| format!("`{name}`");

@@ -42,6 +42,12 @@ impl ReleaseNames {
         }
     }
 
+    /// The first of them that a manifest cannot mean, since it would lead out of the directory.
+    pub fn misleading(&self) -> Option<&str> {
+        let is_plain = |name: &str| !name.starts_with('.') && !name.contains(['/', '\0']);
+        self.with_sources().into_iter().map(|(name, _)| name).find(|name| !is_plain(name))
+    }
+
     /// Each name in a release, with the name that the file has in `out/<host>/`.
     pub fn with_sources(&self) -> [(&str, &str); 6] {
         [
@@ -98,10 +104,14 @@ impl BaseUrl {
     /// # Errors
     /// What is wrong with it, in words.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let url = Url::parse(text).map_err(|error| error.to_string())?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(format!("expected `http://` or `https://`, got `{}:`", url.scheme()));
-        }
+        let url = match Url::parse(text) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") => url,
+            Ok(url) => return Err(format!("expected `http://` or `https://`, got `{}:`", url.scheme())),
+            Err(url::ParseError::RelativeUrlWithoutBase) => {
+                return Err("it has to begin with `http://` or `https://`".to_owned());
+            }
+            Err(error) => return Err(error.to_string()),
+        };
         if !url.username().is_empty() || url.password().is_some() {
             return Err("a user name or password in it would be published".to_owned());
         }
@@ -143,8 +153,8 @@ mod tests {
     #[test]
     fn a_base_that_cannot_be_published_is_refused_in_words() {
         for (text, why) in [
-            ("", "relative URL without a base"),
-            ("example.org/pi", "relative URL without a base"),
+            ("", "it has to begin with `http://` or `https://`"),
+            ("example.org/pi", "it has to begin with `http://` or `https://`"),
             ("https://", "empty host"),
             ("file:///srv/pi", "expected `http://` or `https://`, got `file:`"),
             ("javascript:alert(1)", "expected `http://` or `https://`, got `javascript:`"),
