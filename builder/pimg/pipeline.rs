@@ -22,21 +22,27 @@ mod faults;
 mod golden;
 mod identity;
 mod jobs;
+mod known_secrets;
 mod prepare;
 mod publish;
 mod render;
+mod seal;
 mod secrets;
+mod signing;
 
 use std::num::NonZero;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub use base::CheckedBase;
 pub(crate) use identity::made_seed;
 pub use identity::{Identities, Identity};
+pub use known_secrets::{KnownSecrets, known_secrets};
 pub use prepare::{Preparation, Prepared, PreparedHost, prepare};
 pub use render::{PlannedHost, plan_host};
+pub use seal::{digest_file, seal};
 pub use secrets::HostSecrets;
+pub use signing::{PROJECT_KEY, SigningError, open_key, password, project_key, signer};
 
 use golden::GoldenLayers;
 use publish::{Finished, Output, publish};
@@ -51,6 +57,7 @@ use crate::command::request::Ingredients;
 use crate::failure::{Class, Failure};
 use crate::guest::seed;
 use crate::host::env;
+use crate::host::git;
 use crate::host::secrets::Resolver;
 use crate::host::staging::Staging;
 use crate::image::apply::apply;
@@ -85,10 +92,16 @@ pub fn build(
     format: ImageFormat,
     context: &Context<'_>,
 ) -> Result<Vec<BuiltImage>, Failure> {
+    let key = signer(context)?;
+    let key = key.inspect_err(|why| context.reporter.notice(&format!("not signed: {why}"))).ok();
+    let source = OnceLock::new();
     let staging = Staging::new(out)?;
     finish_hosts(recipe, staging.path(), context, &|finished, image, shared, context| {
+        // asked for when the lock is written, which is a part of what was built from
+        let source = source.get_or_init(|| git::commit(&context.project)).as_ref();
+        let output = Output { staging: &staging, format, shared, key: key.as_ref(), source };
         // 13
-        publish(finished, image, &Output { staging: &staging, format, shared }, context)
+        publish(finished, image, &output, context)
     })
 }
 

@@ -18,10 +18,12 @@ mod exit_codes;
 mod file_systems;
 mod fuzz;
 mod golden;
+mod leaks;
 mod lived_in;
 mod same_bytes;
 mod secrets;
 mod seeding;
+mod signed;
 mod trees;
 mod verify;
 

@@ -19,9 +19,10 @@ fn the_program_lists_its_commands() {
       plan         Show every change that a build would make, and where it comes from
       inspect      Show partitions, identity or packages of an image, or a file in it
       diff         Show in what two images differ: identity, units, packages, files
-      verify       Check the file systems, packaged files and manifest of an image
+      verify       Check an image, and the digests, signature and provenance beside it
       flash        Write an image, or what a profile becomes, to cards, and read it back
       secrets      Keep the project's secrets, encrypted, in secrets.age
+      keys         Keep the key that signs what is built
       seed         Put a host's secrets on a card or image of `pimg build --release`
       status       Show how far the first boot of nodes is
       test         Boot images in QEMU until their nodes are finished, with faults on request
@@ -128,6 +129,7 @@ fn every_command_has_help_of_its_own() {
         "diff",
         "verify",
         "secrets",
+        "keys",
         "seed",
         "status",
         "test",

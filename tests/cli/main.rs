@@ -1,6 +1,11 @@
 //! The program as a person or a script meets it: what it prints where, and its exit code.
 #![expect(clippy::disallowed_methods, reason = "tests run pimg")]
 
+#[path = "../support/mod.rs"]
+mod support;
+#[path = "../support/tiny_base.rs"]
+mod tiny_base;
+
 mod clean;
 mod errors;
 mod help;

@@ -3,8 +3,13 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::sync::OnceLock;
+
+use pimg_fetch::Sha256Digest;
 
 use super::Project;
+use super::support::have;
+use super::tiny_base::TinyBase;
 
 /// Digest of `image`.
 const SHA256: &str = "6105d6cc76af400325e94d588ce511be5bfdbb73b437dc51eca43917d7a43e3d";
@@ -18,6 +23,7 @@ fn built(project: &Project, host: &str, version: &str, release: bool) {
     project.write(&file(&format!("{image}.sha256")), &format!("{SHA256}  {image}\n"));
     project.write(&file(&format!("{host}-{version}.img.bmap")), "<bmap/>");
     project.write(&file("sbom.spdx.json"), "{}");
+    project.write(&file("provenance.json"), "{}");
     project.write(&file("manifest.json"), &manifest(host, version, release, "/etc/shadow"));
 }
 
@@ -29,6 +35,36 @@ fn manifest(host: &str, version: &str, release: bool, secret: &str) -> String {
                        "raw_size": 10, "raw_sha256": "00"}},
             "changes": [{{"path": "{secret}", "secret": true}}, {{"path": "/etc/hostname"}}]}}"#
     )
+}
+
+/// A small image that says of itself that it has no secrets, compressed; `None` without the tools that make one.
+fn image() -> Option<&'static [u8]> {
+    static IMAGE: OnceLock<Option<Vec<u8>>> = OnceLock::new();
+    let make = || {
+        if !["mke2fs", "mkfs.vfat", "mcopy", "sfdisk"].iter().all(|tool| have(tool)) {
+            return None;
+        }
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut base = TinyBase::new();
+        base.boot.insert("pimg-release.txt".to_owned(), b"no secrets\n".to_vec());
+        let raw = base.make(directory.path(), "base.img");
+        Some(zstd::encode_all(fs::File::open(raw).expect("the image"), 1).expect("memory"))
+    };
+    IMAGE.get_or_init(make).as_deref()
+}
+
+/// As [`built`], with an image that can be opened: publishing goes to its end.
+fn built_whole(project: &Project, host: &str, version: &str) -> Option<()> {
+    let image = image()?;
+    built(project, host, version, true);
+    let (directory, name) = (project.path().join("out").join(host), format!("{host}-{version}.img.zst"));
+    fs::write(directory.join(&name), image).expect("a file");
+    let sha256 = Sha256Digest::of(image).to_string();
+    for file in [format!("{name}.sha256"), "manifest.json".to_owned()] {
+        let text = fs::read_to_string(directory.join(&file)).expect("a file");
+        fs::write(directory.join(&file), text.replace(SHA256, &sha256)).expect("a file");
+    }
+    Some(())
 }
 
 fn publish(project: &Project, more: &[&str]) -> String {
@@ -46,20 +82,23 @@ fn names(project: &Project, directory: &str) -> Vec<String> {
 #[test]
 fn a_release_is_flat_and_whole_and_costs_no_second_copy() {
     let project = Project::new();
-    built(&project, "node-a", "1", true);
-    built(&project, "node-b", "2", true);
+    let Some(()) = built_whole(&project, "node-a", "1") else { return };
+    let Some(()) = built_whole(&project, "node-b", "2") else { return };
     insta::assert_snapshot!(publish(&project, &["--progress", "none"]), @r"
     exit code 0
     --- stdout
+    out/release/SHA256SUMS
     out/release/node-a-1.img.bmap
     out/release/node-a-1.img.zst
     out/release/node-a-1.img.zst.sha256
     out/release/node-a-1.manifest.json
+    out/release/node-a-1.provenance.json
     out/release/node-a-1.spdx.json
     out/release/node-b-2.img.bmap
     out/release/node-b-2.img.zst
     out/release/node-b-2.img.zst.sha256
     out/release/node-b-2.manifest.json
+    out/release/node-b-2.provenance.json
     out/release/node-b-2.spdx.json
     out/release/os_list.json
     out/release/pimg.rpi-imager-manifest
@@ -67,7 +106,7 @@ fn a_release_is_flat_and_whole_and_costs_no_second_copy() {
     --- stderr
     node-a:  5 B  https://example.org/pi/node-a-1.img.zst
     node-b:  5 B  https://example.org/pi/node-b-2.img.zst
-    13 files in `out/release` are to be uploaded
+    16 files in `out/release` are to be uploaded
     then `rpi-imager --repo https://example.org/pi/os_list.json` shows the images
     ");
     assert_eq!(names(&project, "out"), ["node-a", "node-b", "release"], "nothing is left behind");
@@ -81,7 +120,7 @@ fn a_release_is_flat_and_whole_and_costs_no_second_copy() {
 
     // the next one takes its place, and nothing of the old one stays
     fs::remove_dir_all(project.path().join("out/node-a")).expect("a directory");
-    built(&project, "node-b", "3", true);
+    let Some(()) = built_whole(&project, "node-b", "3") else { return };
     publish(&project, &[]);
     assert!(names(&project, "out/release").iter().all(|name| !name.starts_with("node-a")));
     assert!(!project.path().join("out/release/node-b-2.img.zst").exists());
@@ -94,13 +133,13 @@ fn a_release_is_flat_and_whole_and_costs_no_second_copy() {
 #[test]
 fn a_program_gets_the_links() {
     let project = Project::new();
-    built(&project, "node-a", "1", true);
+    let Some(()) = built_whole(&project, "node-a", "1") else { return };
     let output = project.run(&["publish", "--base-url", URL, "--json"]);
     let answer: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
     assert_eq!(answer["command"], "publish");
     assert_eq!(answer["result"]["os_list_url"], "https://example.org/pi/os_list.json");
     assert_eq!(answer["result"]["images"][0]["url"], "https://example.org/pi/node-a-1.img.zst");
-    assert_eq!(answer["result"]["files"].as_array().map(Vec::len), Some(8));
+    assert_eq!(answer["result"]["files"].as_array().map(Vec::len), Some(10));
 }
 
 #[test]
@@ -117,7 +156,7 @@ fn code_2_nothing_was_built() {
 #[test]
 fn code_2_an_image_that_holds_secrets() {
     let project = Project::new();
-    built(&project, "node-a", "1", true);
+    let Some(()) = built_whole(&project, "node-a", "1") else { return };
     publish(&project, &[]);
     built(&project, "node-b", "1", false);
     built(&project, "node-c", "1", false);

@@ -9,6 +9,7 @@ use clap_complete::Shell;
 
 use super::duration::duration;
 use super::flash_args::FlashArgs;
+use super::keys_args::KeysArgs;
 use super::package_args::{LockedArgs, PackageArgs};
 use super::publish_args::PublishArgs;
 use super::secret_args::{SecretsArgs, SeedArgs};
@@ -130,7 +131,11 @@ pub enum Command {
     #[command(after_help = "Example:\n  pimg diff base.img.xz out/k8sctl-pi5l/k8sctl-pi5l-1.img.zst")]
     Diff(DiffArgs),
 
-    /// Check the file systems, packaged files and manifest of an image
+    /// Check an image, and the digests, signature and provenance beside it
+    ///
+    /// Of an image: its digest, `SHA256SUMS` and the signature over that, the provenance, both file systems, the manifest
+    /// and every packaged file; of one that was built with --release also that no secret is in it. Of a directory: all
+    /// that, for every file in it. The exit code is 5 where something is not what was signed or not what it should be.
     #[command(after_help = "Example:\n  pimg verify out/k8sctl-pi5l/k8sctl-pi5l-1.img.zst")]
     Verify(VerifyArgs),
 
@@ -146,6 +151,14 @@ pub enum Command {
     /// Keep the project's secrets, encrypted, in secrets.age
     #[command(after_help = "Example:\n  pimg secrets edit")]
     Secrets(SecretsArgs),
+
+    /// Keep the key that signs what is built
+    ///
+    /// The secret half is `~/.config/pimg/minisign.key`, or what PIMG_SIGNING_KEY names: a file, or the text of the key
+    /// itself. PIMG_SIGNING_KEY_PASSWORD holds its password, if it has one. The public half is `minisign.pub` in the
+    /// project; where that is, builds are signed, and `minisign -V` checks the signature as well as `pimg verify`.
+    #[command(after_help = "Example:\n  pimg keys init")]
+    Keys(KeysArgs),
 
     /// Put a host's secrets on a card or image of `pimg build --release`
     ///
@@ -384,9 +397,13 @@ pub enum PartitionArg {
 /// `pimg verify`
 #[derive(Args, Debug)]
 pub struct VerifyArgs {
-    /// The image: raw, xz, zst, gz or zip
-    #[arg(value_name = "IMAGE")]
+    /// The image (raw, xz, zst, gz or zip), or a directory with SHA256SUMS
+    #[arg(value_name = "IMAGE|DIR")]
     pub image: PathBuf,
+
+    /// Demand a signature by this key: a file, or the key itself [default: a signature, if there is one, by minisign.pub]
+    #[arg(long, value_name = "FILE|KEY")]
+    pub key: Option<String>,
 }
 
 /// `pimg clean`

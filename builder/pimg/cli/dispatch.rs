@@ -93,7 +93,8 @@ pub(super) fn dispatch(
             presenter.show("diff", &command::diff::run(&request, context)?)
         }
         Command::Verify(args) => {
-            let outcome = command::verify::run(&VerifyRequest { image: args.image }, context)?;
+            let request = VerifyRequest { image: args.image, key: args.key };
+            let outcome = command::verify::run(&request, context)?;
             let done = presenter.show("verify", &outcome)?;
             Ok(outcome.failed().map_or(done, ExitCode::from))
         }
@@ -103,6 +104,7 @@ pub(super) fn dispatch(
             Ok(outcome.failed().map_or(done, ExitCode::from))
         }
         Command::Secrets(args) => presenter.show("secrets", &command::secrets::run(args.into(), context)?),
+        Command::Keys(args) => presenter.show("keys", &command::keys::run(args.into(), context)?),
         Command::Seed(args) => presenter.show("seed", &command::seed::run(&args.into(), context)?),
         Command::Status(args) => presenter.status(args, context),
         Command::Test(args) => {
@@ -133,6 +135,7 @@ pub(super) fn name(command: &Command) -> &'static str {
         Command::Verify(_) => "verify",
         Command::Flash(_) => "flash",
         Command::Secrets(_) => "secrets",
+        Command::Keys(_) => "keys",
         Command::Seed(_) => "seed",
         Command::Status(_) => "status",
         Command::Test(_) => "test",

@@ -8,6 +8,7 @@ mod flash_args;
 pub mod generate;
 mod interrupt;
 mod json;
+mod keys_args;
 mod package_args;
 mod panic;
 mod printer;

@@ -13,6 +13,7 @@ use crate::plan::change::{Ownership, Partition};
 mod diff;
 mod fetch;
 mod flash;
+mod keys;
 mod lock;
 mod packages;
 mod publish;
@@ -116,6 +117,9 @@ impl Show for BuildOutcome {
             rows.push(cells);
         }
         text.err = table(&rows);
+        if let Some(key) = self.images.iter().find_map(|image| image.key_id.as_ref()) {
+            let _ = writeln!(text.err, "signed by key {key}");
+        }
         if self.images.iter().any(|image| image.needs_seed) {
             text.err +=
                 "there are no secrets in it: `pimg seed --profile NAME PARTITION` puts them on each card\n";
@@ -267,7 +271,10 @@ impl Show for VerifyOutcome {
         let rows: Vec<_> = self
             .checks
             .iter()
-            .map(|check| row([&format!("{}:", check.name), &check.verdict.to_string()]))
+            .map(|check| {
+                let note = check.note.as_deref().unwrap_or_default();
+                row([&format!("{}:", check.name), &check.verdict.to_string(), note])
+            })
             .collect();
         let aligned = table(&rows);
         for (line, check) in aligned.lines().zip(&self.checks) {
@@ -336,6 +343,10 @@ mod tests {
             bmap: "x".into(),
             manifest: "x".into(),
             sbom: "x".into(),
+            provenance: "x".into(),
+            sums: "x".into(),
+            signature: Some("x".into()),
+            key_id: Some("00FF".into()),
             sha256: "ab".into(),
             size: 700 << 20,
             raw_size: 3 << 30,
@@ -348,7 +359,7 @@ mod tests {
         assert_eq!(text.out, "out/node-a/node-a-1.img.zst\n");
         assert_eq!(
             text.err,
-            "node-a:  700.0 MiB (3.0 GiB on a card)  212 changes  41.2 s  sha256 ab\nRaspberry Pi Imager opens `out/x`\n"
+            "node-a:  700.0 MiB (3.0 GiB on a card)  212 changes  41.2 s  sha256 ab\nsigned by key 00FF\nRaspberry Pi Imager opens `out/x`\n"
         );
     }
 
@@ -402,7 +413,12 @@ mod tests {
 
     #[test]
     fn details_are_shown_where_something_is_wrong() {
-        let check = |name: &str, verdict| Check { name: name.into(), verdict, details: vec!["more".into()] };
+        let check = |name: &str, verdict| Check {
+            name: name.into(),
+            verdict,
+            note: None,
+            details: vec!["more".into()],
+        };
         let checks =
             vec![check("boot partition", Verdict::Passed), check("root", Verdict::Failed(Class::Base))];
         let outcome = VerifyOutcome { image: "x.img".into(), checks };

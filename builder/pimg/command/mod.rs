@@ -9,6 +9,7 @@ pub mod fetch;
 pub mod flash;
 mod hosts;
 pub mod inspect;
+pub mod keys;
 pub mod lock;
 mod os_list;
 pub mod outcome;

@@ -15,6 +15,7 @@ use crate::plan::change::{Ownership, Partition};
 
 mod diff;
 mod flash;
+mod keys;
 mod lock;
 mod packages;
 mod publish;
@@ -26,6 +27,7 @@ pub use diff::{
     DiffOutcome, FactChange, FileChange, FileSide, InstalledVersion, PackageChange, PackageSide, UnitChange,
 };
 pub use flash::{FlashOutcome, FlashedCard};
+pub use keys::{KeysMade, KeysOutcome, KeysShown};
 pub use lock::{ChangeKind, LockChange, LockOutcome, LockedSetSummary};
 pub use packages::{PackageListing, PackageState, ShippedPackage};
 pub use publish::{PublishOutcome, PublishedImage};
@@ -57,6 +59,14 @@ pub struct BuiltImage {
     pub manifest: PathBuf,
     /// The bill of materials, SPDX 2.3.
     pub sbom: PathBuf,
+    /// What the image was made from: an in-toto statement with SLSA provenance v1.
+    pub provenance: PathBuf,
+    /// `SHA256SUMS` of all files of this build.
+    pub sums: PathBuf,
+    /// The signature over `SHA256SUMS`, where there was a key.
+    pub signature: Option<PathBuf>,
+    /// The key that signed, such as `2C85ABA59765E099`.
+    pub key_id: Option<String>,
     /// SHA-256 of the image file, in lower-case hexadecimal.
     pub sha256: String,
     /// Size of the image file in bytes.
@@ -303,7 +313,7 @@ impl fmt::Debug for FileContent {
 /// `pimg verify`
 #[derive(Clone, Debug, Serialize)]
 pub struct VerifyOutcome {
-    /// The image.
+    /// The image, or the directory.
     pub image: PathBuf,
     /// What was looked at, in that order.
     pub checks: Vec<Check>,
@@ -316,6 +326,9 @@ pub struct Check {
     pub name: String,
     /// What came out.
     pub verdict: Verdict,
+    /// A few words that are always shown, such as `good, key 2C85ABA59765E099`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// More about it, a line each: what was counted, or what is wrong and where.
     pub details: Vec<String>,
 }
@@ -347,13 +360,20 @@ impl Serialize for Verdict {
     }
 }
 
+impl Verdict {
+    /// The class of what is not in order.
+    pub fn class(self) -> Option<Class> {
+        match self {
+            Self::Failed(class) => Some(class),
+            Self::Passed | Self::Skipped => None,
+        }
+    }
+}
+
 impl VerifyOutcome {
     /// The class of the first check that failed.
     pub fn failed(&self) -> Option<Class> {
-        self.checks.iter().find_map(|check| match check.verdict {
-            Verdict::Failed(class) => Some(class),
-            Verdict::Passed | Verdict::Skipped => None,
-        })
+        self.checks.iter().find_map(|check| check.verdict.class())
     }
 }
 

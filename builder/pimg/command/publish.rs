@@ -3,14 +3,19 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use pimg_fetch::minisign::SecretKey;
+
 use super::os_list::{self, Built};
 use super::outcome::{PublishOutcome, PublishedImage};
 use super::request::PublishRequest;
-use super::{Context, verify};
+use super::verify::{self, secrets};
+use super::{Context, inspect};
 use crate::failure::{Class, Failure};
 use crate::host::{Staging, files};
 use crate::image::os_list::{BuiltHost, DOUBLE_CLICK, Entry, ICON, ICON_SVG, LIST, double_click, list};
 use crate::image::release::{BaseUrl, RELEASE, ReleaseNames, is_part};
+use crate::image::{provenance, sums};
+use crate::pipeline;
 
 /// Lays out what was built as a directory for a web server, with lists for Raspberry Pi Imager that lead there.
 ///
@@ -25,6 +30,8 @@ pub fn run(request: &PublishRequest, context: &Context<'_>) -> Result<PublishOut
     let out = request.out.clone().unwrap_or_else(|| context.in_project("out"));
     let target = Target::of(&request.to.clone().unwrap_or_else(|| out.join(RELEASE)))?;
     let hosts = publishable(os_list::built(&out)?, &out)?;
+    let key = pipeline::signer(context)?;
+    let key = key.inspect_err(|why| context.reporter.notice(&unsigned(why))).ok();
     let staging = Staging::new(&target.parent)?;
     let work = staging.directory(&target.name)?;
     let mut entries = Vec::new();
@@ -53,7 +60,15 @@ pub fn run(request: &PublishRequest, context: &Context<'_>) -> Result<PublishOut
         files::write_atomic(&work.join(name), &bytes)?;
         names.insert(name.to_owned());
     }
-    // whatever vouches for the release as a whole is made here: all its files lie in `work`, and `names` has their names
+    // last of what may be refused, since every image is read from end to end
+    let known = secrets::of_project(context)?;
+    for (_, host) in &hosts {
+        let opened = inspect::open(&work.join(&host.image.file), context)?;
+        secrets::require_none(&host.image.file, &opened.image, &known, context)?;
+    }
+    seal(&images, key.as_ref(), &work, context)?;
+    names.insert(sums::FILE.to_owned());
+    names.extend(key.as_ref().map(|_| sums::SIGNATURE.to_owned()));
     context.check_interrupt()?;
     target.require_replaceable()?;
     let directory = staging.replace(&target.name)?;
@@ -61,8 +76,29 @@ pub fn run(request: &PublishRequest, context: &Context<'_>) -> Result<PublishOut
         files: names.iter().map(|name| directory.join(name)).collect(),
         directory,
         os_list_url: base.file(LIST).into(),
+        key_id: key.map(|key| key.public().id().to_string()),
         images,
     })
+}
+
+fn unsigned(why: &str) -> String {
+    format!("the release is not signed, so nobody who downloads it can tell that it is yours: {why}")
+}
+
+/// The digests of all files of the release, and the signature over them. Images were digested just now.
+fn seal(
+    images: &[PublishedImage],
+    key: Option<&SecretKey>,
+    work: &Path,
+    context: &Context<'_>,
+) -> Result<(), Failure> {
+    let known = images.iter().filter_map(|image| {
+        let name = image.image.file_name()?.to_str()?.to_owned();
+        Some((name, image.sha256.parse().ok()?))
+    });
+    let hosts: Vec<&str> = images.iter().map(|image| image.host.as_str()).collect();
+    let comment = format!("file:{} hosts:{}", sums::FILE, hosts.join(","));
+    pipeline::seal(work, &known.collect(), key, &comment, context)
 }
 
 /// Where a release goes.
@@ -163,9 +199,13 @@ fn place(
     names: &mut BTreeSet<String>,
     context: &Context<'_>,
 ) -> Result<(), Failure> {
-    for (name, source) in release.with_sources() {
+    let envelope = (release.envelope.as_str(), provenance::ENVELOPE);
+    for (name, source) in release.with_sources().into_iter().chain([envelope]) {
         context.check_interrupt()?;
         let from = directory.join(source);
+        if source == provenance::ENVELOPE && !from.is_file() {
+            continue;
+        }
         if !from.is_file() {
             let message = format!("`{}` is missing, which belongs to the image", from.display());
             return Err(

@@ -108,8 +108,22 @@ pub struct DiffRequest {
 /// `pimg verify`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifyRequest {
-    /// The image: raw, xz, zst, gz or zip.
+    /// The image: raw, xz, zst, gz or zip; or a directory with `SHA256SUMS` in it.
     pub image: PathBuf,
+    /// A public key, or a file with one, that must have signed; the project's own may have.
+    pub key: Option<String>,
+}
+
+/// `pimg keys`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeysRequest {
+    /// Makes what is not there yet.
+    Init {
+        /// Whether a new key is protected by a password that is asked for.
+        password: bool,
+    },
+    /// Tells the public key.
+    Show,
 }
 
 /// `pimg flash`

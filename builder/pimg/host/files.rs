@@ -231,6 +231,15 @@ pub fn list_names(dir: &Path) -> Result<Vec<(OsString, bool)>, HostError> {
     Ok(names)
 }
 
+/// The names of the regular files in `dir`, sorted. Names that are no UTF-8 are left out.
+///
+/// # Errors
+/// As [`list_names`].
+pub fn list_files(dir: &Path) -> Result<Vec<String>, HostError> {
+    let files = list_names(dir)?.into_iter().filter(|(_, is_file)| *is_file);
+    Ok(files.filter_map(|(name, _)| name.into_string().ok()).collect())
+}
+
 /// Gives a file a second name, or a copy where the file system cannot.
 ///
 /// # Errors

@@ -69,17 +69,27 @@ impl Staging {
     }
 
     /// Puts the directory `name` in the place of `out/<name>`, with everything in it safely on the disk.
-    /// Files of the old directory that the new one does not have stay.
+    /// Files of the old directory that the new one does not have stay, but for those named in `outdated`: they speak of
+    /// files that are replaced.
     ///
     /// # Errors
     /// Whatever the system reports; `out/<name>` is as it was.
-    pub fn publish(&self, name: &str) -> Result<PathBuf, HostError> {
+    pub fn publish(&self, name: &str, outdated: &[&str]) -> Result<PathBuf, HostError> {
         let (new, target) = (self.path().join(name), self.out.join(name));
         let names = sync_files(&new)?;
         let exists = target.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
         if !exists {
             std::fs::rename(&new, &target).map_err(HostError::file("publish", &target))?;
-        } else if !swap(&new, &target, &names)? {
+        } else if !swap(&new, &target, &names, outdated)? {
+            for name in outdated.iter().filter(|&&name| !names.iter().any(|new| new == name)) {
+                let path = target.join(name);
+                match std::fs::remove_file(&path) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        return Err(HostError::file("remove", &path)(error));
+                    }
+                    _ => {}
+                }
+            }
             for name in names {
                 let to = target.join(&name);
                 std::fs::rename(new.join(&name), &to).map_err(HostError::file("publish", &to))?;
@@ -128,10 +138,16 @@ impl Drop for Staging {
 }
 
 /// Exchanges two directories in one step. `false` where the file system cannot: nothing has changed then.
-fn swap(new: &Path, target: &Path, names: &[std::ffi::OsString]) -> Result<bool, HostError> {
+fn swap(
+    new: &Path,
+    target: &Path,
+    names: &[std::ffi::OsString],
+    outdated: &[&str],
+) -> Result<bool, HostError> {
     for entry in std::fs::read_dir(target).map_err(HostError::file("list", target))? {
         let entry = entry.map_err(HostError::file("list", target))?;
-        if names.contains(&entry.file_name()) {
+        let name = entry.file_name();
+        if names.contains(&name) || outdated.iter().any(|outdated| name == **outdated) {
             continue;
         }
         // a directory, or a file system without hard links
@@ -210,7 +226,7 @@ mod tests {
             let work = staging.directory("node-a")?;
             fs::write(work.join(format!("node-a-{version}.img")), content)?;
             fs::write(work.join("manifest.json"), content)?;
-            assert_eq!(staging.publish("node-a")?, out.join("node-a"));
+            assert_eq!(staging.publish("node-a", &[])?, out.join("node-a"));
             assert_eq!(fs::read_to_string(out.join("node-a/manifest.json"))?, content);
         }
         assert_eq!(listing(&out), ["node-a"]);
@@ -240,10 +256,34 @@ mod tests {
         fs::write(out.path().join("node-a/x.img"), "old")?;
         let staging = Staging::new(out.path())?;
         fs::write(staging.directory("node-a")?.join("x.img"), "new")?;
-        staging.publish("node-a")?;
+        staging.publish("node-a", &[])?;
         drop(staging);
         assert_eq!(listing(&out.path().join("node-a")), ["notes", "x.img"]);
         assert_eq!(fs::read_to_string(out.path().join("node-a/x.img"))?, "new");
+        Ok(())
+    }
+
+    #[test]
+    fn what_speaks_of_replaced_files_goes_with_them() -> Result<(), Box<dyn std::error::Error>> {
+        let out = tempfile::tempdir()?;
+        let staging = Staging::new(out.path())?;
+        // with a directory in it the files are renamed one by one
+        for kept in ["x.img", "notes"] {
+            let old = out.path().join("node-a");
+            let _ = fs::remove_dir_all(&old);
+            fs::create_dir(&old)?;
+            fs::write(old.join("sums.sig"), "old")?;
+            if kept == "notes" {
+                fs::create_dir(old.join(kept))?
+            } else {
+                fs::write(old.join(kept), "old")?
+            }
+            fs::write(staging.directory("node-a")?.join("sums"), "new")?;
+            staging.publish("node-a", &["sums.sig"])?;
+            let mut expected = vec!["sums", kept];
+            expected.sort_unstable();
+            assert_eq!(listing(&old), expected);
+        }
         Ok(())
     }
 

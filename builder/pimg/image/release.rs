@@ -3,6 +3,7 @@
 use url::Url;
 
 use super::os_list::{BuiltHost, DOUBLE_CLICK, ICON, LIST};
+use super::{provenance, sums};
 
 /// The directory below the built images that a release is made in.
 pub const RELEASE: &str = "release";
@@ -20,6 +21,10 @@ pub struct ReleaseNames {
     pub manifest: String,
     /// The bill of materials.
     pub sbom: String,
+    /// What the image was made from.
+    pub provenance: String,
+    /// The same as a signed envelope, where the build had a key.
+    pub envelope: String,
 }
 
 impl ReleaseNames {
@@ -32,6 +37,8 @@ impl ReleaseNames {
             bmap: format!("{stem}.img.bmap"),
             manifest: format!("{stem}{MANIFEST_ENDING}"),
             sbom: format!("{stem}{SBOM_ENDING}"),
+            provenance: beside(&host.image.file, provenance::FILE),
+            envelope: beside(&host.image.file, provenance::ENVELOPE),
         }
     }
 
@@ -42,13 +49,14 @@ impl ReleaseNames {
     }
 
     /// Each name in a release, with the name that the file has in `out/<host>/`.
-    pub fn with_sources(&self) -> [(&str, &str); 5] {
+    pub fn with_sources(&self) -> [(&str, &str); 6] {
         [
             (&self.image, &self.image),
             (&self.sha256, &self.sha256),
             (&self.bmap, &self.bmap),
             (&self.manifest, "manifest.json"),
             (&self.sbom, "sbom.spdx.json"),
+            (&self.provenance, provenance::FILE),
         ]
     }
 }
@@ -63,11 +71,27 @@ pub fn manifest_beside(image: &str) -> Option<String> {
     image.rsplit_once(".img").map(|(stem, _)| format!("{stem}{MANIFEST_ENDING}"))
 }
 
+/// The name that a file about an image has in a release.
+pub fn beside(image: &str, file: &str) -> String {
+    let stem = image.rsplit_once(".img").map_or(image, |(stem, _)| stem);
+    format!("{stem}.{file}")
+}
+
 /// Whether a file of this name is one that a release consists of. A directory in which all are may be replaced.
 pub fn is_part(name: &str) -> bool {
-    const ENDINGS: [&str; 7] =
-        [".img", ".img.xz", ".img.zst", ".sha256", ".img.bmap", MANIFEST_ENDING, SBOM_ENDING];
-    [LIST, DOUBLE_CLICK, ICON].contains(&name) || ENDINGS.iter().any(|ending| name.ends_with(ending))
+    const ENDINGS: [&str; 9] = [
+        ".img",
+        ".img.xz",
+        ".img.zst",
+        ".sha256",
+        ".img.bmap",
+        MANIFEST_ENDING,
+        SBOM_ENDING,
+        provenance::FILE,
+        provenance::ENVELOPE,
+    ];
+    [LIST, DOUBLE_CLICK, ICON, sums::FILE, sums::SIGNATURE].contains(&name)
+        || ENDINGS.iter().any(|ending| name.ends_with(ending))
 }
 
 /// Where a release will be found.
@@ -144,7 +168,15 @@ mod tests {
 
     #[test]
     fn parts_of_a_release_are_known_by_name() {
-        for name in ["os_list.json", "a-1.img.zst", "a-1.img.xz.sha256", "a-1.img.bmap", "a-1.spdx.json"] {
+        for name in [
+            "os_list.json",
+            "a-1.img.zst",
+            "a-1.img.xz.sha256",
+            "a-1.img.bmap",
+            "a-1.spdx.json",
+            "SHA256SUMS",
+            "a-1.provenance.json",
+        ] {
             assert!(is_part(name), "{name}");
         }
         for name in ["index.html", ".git", "notes.txt", "manifest.json.orig", "os_list.json~"] {

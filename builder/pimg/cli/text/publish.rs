@@ -21,6 +21,10 @@ impl Show for PublishOutcome {
         text.err = table(&rows.collect::<Vec<_>>());
         let (files, directory) = (plural(self.files.len(), "file"), self.directory.display().to_string());
         let _ = writeln!(text.err, "{files} in `{}` are to be uploaded", printable(&directory));
+        if let Some(key) = &self.key_id {
+            let _ =
+                writeln!(text.err, "signed by key {key}: `pimg verify {}` checks all", printable(&directory));
+        }
         let _ =
             writeln!(text.err, "then `rpi-imager --repo {}` shows the images", printable(&self.os_list_url));
         text
@@ -44,6 +48,7 @@ mod tests {
         let outcome = PublishOutcome {
             directory: "out/release".into(),
             files: vec!["out/release/node-a-1.img.zst".into(), "out/release/os_list.json".into()],
+            key_id: Some("00FF".into()),
             os_list_url: "https://example.org/pi/os_list.json".into(),
             images: vec![image],
         };
@@ -52,6 +57,7 @@ mod tests {
         insta::assert_snapshot!(text.err, @r"
         node-a:  3.0 MiB  https://example.org/pi/node-a-1.img.zst
         2 files in `out/release` are to be uploaded
+        signed by key 00FF: `pimg verify out/release` checks all
         then `rpi-imager --repo https://example.org/pi/os_list.json` shows the images
         ");
     }

@@ -13,6 +13,8 @@ pub struct PublishOutcome {
     pub files: Vec<PathBuf>,
     /// Where the list for Raspberry Pi Imager will be found.
     pub os_list_url: String,
+    /// The key that signed `SHA256SUMS`; `None` where there was none.
+    pub key_id: Option<String>,
     /// One entry a host, sorted by name.
     pub images: Vec<PublishedImage>,
 }
