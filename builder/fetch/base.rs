@@ -1,12 +1,17 @@
 //! Base images: fetched once, verified, decoded into the cache, and never changed again.
+//!
+//! A compressed file that was downloaded stays in the cache as well, as it was published: an `.img.xz` takes over blocks
+//! of it, and its bytes are not to depend on where the base came from. A local file stays where its owner keeps it.
 
 use std::fmt::Write as _;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use fs_err::File;
 use reqwest::Url;
 
 use crate::cache::{Bucket, Cache, Memo};
+use crate::copy::copy_digested;
 use crate::digest::Sha256Digest;
 use crate::error::{Class, Error, Result};
 use crate::http::{Client, Download, Validator, shown};
@@ -102,12 +107,45 @@ impl BaseFetcher<'_> {
                 }
             }
             Pins { published: Some(published), .. } => self.decoded(source, published, pins),
-            Pins { raw: Some(raw), .. } => match self.recall(Memo::PublishedOfRaw, raw) {
+            Pins { raw: Some(raw), .. } => match self.published_by(source, raw) {
                 Some(published) => self.decoded(source, published, pins),
                 None => Ok(None),
             },
             _ => Ok(None),
         }
+    }
+
+    /// What this source publishes, if that is known and holds the raw image `raw`. Another source may have the same
+    /// image in other bytes: what the cache saw there says nothing about this one.
+    fn published_by(&self, source: &Source, raw: Sha256Digest) -> Option<Sha256Digest> {
+        let published = match source {
+            Source::Web(url) => {
+                let key = Sha256Digest::of(url.as_str().as_bytes());
+                self.cache.recall(Memo::UrlSeen, key)?.lines().next()?.parse().ok()?
+            }
+            // the file can be asked itself, and is asked only once
+            Source::File(path) if path.exists() => return None,
+            Source::File(_) => self.recall(Memo::PublishedOfRaw, raw)?,
+        };
+        (self.recall(Memo::RawOfPublished, published) == Some(raw)).then_some(published)
+    }
+
+    /// Whether the file at `path` is the published one with this digest. A file that was read before is recognised.
+    ///
+    /// # Errors
+    /// `Interrupted`, and failures of the file system; a file that is not there is none.
+    pub fn is_published(&self, path: &Path, published: Sha256Digest) -> Result<bool> {
+        let Some(stamp) = Stamp::of(path)? else { return Ok(false) };
+        let key = Sha256Digest::of(stamp.to_string().as_bytes());
+        if let Some(known) = self.recall(Memo::FileSeen, key) {
+            return Ok(known == published);
+        }
+        let file = File::open(path)?;
+        let (got, _) = copy_digested(&file, io::sink(), path, self.limits.published, self.watch)?;
+        if Stamp::of(path)? == Some(stamp) {
+            self.cache.remember(Memo::FileSeen, key, &got.to_string())?;
+        }
+        Ok(got == published)
     }
 
     /// The cached image that was decoded from these published bytes.
@@ -248,11 +286,15 @@ impl BaseFetcher<'_> {
         match ingested {
             Ok(ingested) => {
                 let base = self.keep(source, ingested)?;
-                if let Some(validator) = validator {
-                    let memo = format!("{}\n{validator}\n", base.published);
-                    self.cache.remember(Memo::UrlSeen, key, &memo)?;
+                // without a validator the note still says what this URL publishes
+                let validator = validator.map(|validator| validator.to_string()).unwrap_or_default();
+                self.cache.remember(Memo::UrlSeen, key, &format!("{}\n{validator}\n", base.published))?;
+                if base.published == base.raw {
+                    partial.discard()?;
+                } else {
+                    // an `.img.xz` takes over blocks of it; nothing else asks for it, so it goes when room is made
+                    partial.publish(self.cache, Bucket::Blob, base.published)?;
                 }
-                partial.discard()?;
                 Ok(base)
             }
             Err(error) => {

@@ -55,7 +55,7 @@ pub(super) fn publish(
     let name = format!("{stem}.{}", format.extension());
     let path = directory.join(&name);
     let file = files::create_new(&path)?;
-    let carried = if *format == ImageFormat::Xz { base.carried() } else { None };
+    let carried = if *format == ImageFormat::Xz { base.carried(&shared.network)? } else { None };
     let emitter = Emitter::new(context.reporter).with_frames(shared.frames.as_ref()).with_base(carried);
     // of the image and not of the file: the same map for every format, found by `bmaptool` for each
     let bmap_name = format!("{stem}.img.bmap");
