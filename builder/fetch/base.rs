@@ -4,14 +4,12 @@
 //! of it, and its bytes are not to depend on where the base came from. A local file stays where its owner keeps it.
 
 use std::fmt::Write as _;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use fs_err::File;
 use reqwest::Url;
 
 use crate::cache::{Bucket, Cache, Memo};
-use crate::copy::copy_digested;
 use crate::digest::Sha256Digest;
 use crate::error::{Class, Error, Result};
 use crate::http::{Client, Download, Validator, shown};
@@ -21,6 +19,8 @@ use crate::pipeline::{BufferRing, Chunk};
 use crate::source::{Pins, Source};
 use crate::stamp::Stamp;
 use crate::watch::Watch;
+
+mod published;
 
 /// How often a download may start over because the content changed meanwhile.
 const RESTARTS: u32 = 3;
@@ -113,39 +113,6 @@ impl BaseFetcher<'_> {
             },
             _ => Ok(None),
         }
-    }
-
-    /// What this source publishes, if that is known and holds the raw image `raw`. Another source may have the same
-    /// image in other bytes: what the cache saw there says nothing about this one.
-    fn published_by(&self, source: &Source, raw: Sha256Digest) -> Option<Sha256Digest> {
-        let published = match source {
-            Source::Web(url) => {
-                let key = Sha256Digest::of(url.as_str().as_bytes());
-                self.cache.recall(Memo::UrlSeen, key)?.lines().next()?.parse().ok()?
-            }
-            // the file can be asked itself, and is asked only once
-            Source::File(path) if path.exists() => return None,
-            Source::File(_) => self.recall(Memo::PublishedOfRaw, raw)?,
-        };
-        (self.recall(Memo::RawOfPublished, published) == Some(raw)).then_some(published)
-    }
-
-    /// Whether the file at `path` is the published one with this digest. A file that was read before is recognised.
-    ///
-    /// # Errors
-    /// `Interrupted`, and failures of the file system; a file that is not there is none.
-    pub fn is_published(&self, path: &Path, published: Sha256Digest) -> Result<bool> {
-        let Some(stamp) = Stamp::of(path)? else { return Ok(false) };
-        let key = Sha256Digest::of(stamp.to_string().as_bytes());
-        if let Some(known) = self.recall(Memo::FileSeen, key) {
-            return Ok(known == published);
-        }
-        let file = File::open(path)?;
-        let (got, _) = copy_digested(&file, io::sink(), path, self.limits.published, self.watch)?;
-        if Stamp::of(path)? == Some(stamp) {
-            self.cache.remember(Memo::FileSeen, key, &got.to_string())?;
-        }
-        Ok(got == published)
     }
 
     /// The cached image that was decoded from these published bytes.

@@ -19,6 +19,7 @@ mod file_systems;
 mod fuzz;
 mod golden;
 mod lived_in;
+mod rebuild;
 mod same_bytes;
 mod secrets;
 mod seeding;

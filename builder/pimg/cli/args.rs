@@ -10,6 +10,7 @@ use clap_complete::Shell;
 use super::duration::duration;
 use super::flash_args::FlashArgs;
 use super::package_args::{LockedArgs, PackageArgs};
+use super::rebuild_args::RebuildArgs;
 use super::secret_args::{SecretsArgs, SeedArgs};
 use super::status_args::StatusArgs;
 use super::test_args::TestArgs;
@@ -99,7 +100,9 @@ pub enum ColorArg {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Build images into out/
-    #[command(after_help = "Example:\n  pimg build --profile k8sctl-pi5l --format xz")]
+    #[command(after_help = "Example:\n  pimg build --profile k8sctl-pi5l --format xz\n\n\
+        Environment:\n  SOURCE_DATE_EPOCH  The time of everything that is written, in seconds since 1970\n                     \
+        [default: when the base was last written]")]
     Build(BuildArgs),
 
     /// Check profiles, overlays and templates, without network
@@ -130,6 +133,8 @@ pub enum Command {
     Diff(DiffArgs),
 
     /// Check the file systems, packaged files and manifest of an image
+    ///
+    /// With --rebuild, build it again and compare instead.
     #[command(after_help = "Example:\n  pimg verify out/k8sctl-pi5l/k8sctl-pi5l-1.img.zst")]
     Verify(VerifyArgs),
 
@@ -378,6 +383,10 @@ pub struct VerifyArgs {
     /// The image: raw, xz, zst, gz or zip
     #[arg(value_name = "IMAGE")]
     pub image: PathBuf,
+
+    /// Building it again.
+    #[command(flatten)]
+    pub rebuild: RebuildArgs,
 }
 
 /// `pimg clean`

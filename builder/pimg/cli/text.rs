@@ -15,6 +15,7 @@ mod fetch;
 mod flash;
 mod lock;
 mod packages;
+mod rebuild;
 mod secrets;
 pub(super) mod status;
 mod test;

@@ -13,6 +13,7 @@ pub mod lock;
 pub mod outcome;
 mod packages;
 pub mod plan;
+pub mod rebuild;
 pub mod request;
 pub mod secrets;
 pub mod seed;

@@ -17,6 +17,7 @@ mod diff;
 mod flash;
 mod lock;
 mod packages;
+mod rebuild;
 mod secrets;
 mod status;
 mod test;
@@ -27,6 +28,9 @@ pub use diff::{
 pub use flash::{FlashOutcome, FlashedCard};
 pub use lock::{ChangeKind, LockChange, LockOutcome, LockedSetSummary};
 pub use packages::{PackageListing, PackageState, ShippedPackage};
+pub use rebuild::{
+    ComparedFile, Difference, DifferencePlace, DifferentChange, DifferentInput, RebuildOutcome,
+};
 pub use secrets::{SecretNames, SecretsEdited, SecretsMade, SecretsOutcome, SeedOutcome};
 pub use status::{AskedNode, NodeAnswer, OverallState, Silence, StatusOutcome, StepState, StepStatus};
 pub use test::{DonePowerCut, NodeCheck, TestOutcome, TestedNode, TestedStep};

@@ -64,6 +64,10 @@ impl CheckedBase {
                 "cannot find the published file of the base `{}`, of which a `.img.xz` takes over blocks",
                 self.source
             );
+            let failure = match &self.origin {
+                Source::File(_) => failure.hint(format!("put `{}` back where it was", self.source)),
+                Source::Web(_) => failure,
+            };
             failure.context(what).hint("or choose `--format zst`: it needs the raw image alone")
         })?;
         let Some(path) = published else { return Ok(None) };
@@ -107,7 +111,11 @@ impl CheckedBase {
 impl From<&CheckedBase> for BaseEntry {
     fn from(base: &CheckedBase) -> Self {
         Self {
-            source: base.source.clone(),
+            // a URL without credentials and query: the manifest is published
+            source: match &base.origin {
+                Source::File(_) => base.source.clone(),
+                web @ Source::Web(_) => web.to_string(),
+            },
             sha256: base.sha256.to_string(),
             raw_sha256: base.raw_sha256.to_string(),
         }

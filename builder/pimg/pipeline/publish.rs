@@ -18,7 +18,7 @@ use crate::image::bmap;
 use crate::image::emit::Emitter;
 use crate::image::format::ImageFormat;
 use crate::image::frames::FrameCache;
-use crate::image::manifest::{BaseEntry, ChangeEntry, ImageEntry, Manifest, SCHEMA};
+use crate::image::manifest::{BaseEntry, BuildEntry, ChangeEntry, ImageEntry, Manifest, SCHEMA};
 use crate::image::range_digests::RangeDigests;
 use crate::image::sbom::{SbomInputs, sbom};
 use crate::plan::change::Partition;
@@ -77,6 +77,7 @@ pub(super) fn publish(
         version: host.image.version.clone(),
         base: BaseEntry::from(*base),
         lock_sha256: Some(shared.lock_sha256.clone()),
+        build: BuildEntry::new(host, *format, shared.recipe.ingredients.release, epoch(planned)),
         image: ImageEntry::new(name.clone(), &emitted, *disk_id),
         changes: planned.changes.iter().map(ChangeEntry::new).collect(),
     };
@@ -117,6 +118,11 @@ fn bmap(image: &dyn BlockRead, cache: Option<&FrameCache>, context: &Context<'_>
     Ok(text)
 }
 
+/// The build's time in seconds since 1970; none is before that.
+fn epoch(planned: &PlannedHost) -> u64 {
+    u64::try_from(planned.epoch).unwrap_or(0)
+}
+
 /// The bill of materials: the base's packages, those of the lock, and downloads.
 fn bill(finished: &Finished<'_>, manifest: &Manifest, shared: &Shared<'_>) -> Result<Vec<u8>, Failure> {
     let Finished { host, base, planned, .. } = finished;
@@ -133,7 +139,7 @@ fn bill(finished: &Finished<'_>, manifest: &Manifest, shared: &Shared<'_>) -> Re
         set: shared.lock.set_for(&host.profile),
         repositories: &shared.lock.repository,
         downloads: &planned.downloads,
-        epoch: u64::try_from(planned.epoch).unwrap_or(0),
+        epoch: epoch(planned),
     };
     sbom(&inputs).map_err(|error| Failure::caused_by(Class::Base, "cannot list what is installed", error))
 }
