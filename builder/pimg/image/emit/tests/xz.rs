@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::sync::Arc;
 
 use liblzma::stream::{Check, MtStreamBuilder};
+use pimg_disk::Named;
 use pimg_disk::block::{BlockRead as _, BlockWrite as _, MemoryDevice};
 use pimg_fetch::digest::Sha256Digest;
 
-use super::support::{base, content, host, judge, write, write_over};
+use super::support::{base, content, host, host_over, judge, write, write_over};
 use crate::image::emit::Carried;
 use crate::image::format::ImageFormat;
 
@@ -118,5 +120,22 @@ fn a_base_that_is_no_single_stream_of_blocks_has_nothing_to_carry_over() {
         fs::write(file.path(), other).expect("a file");
         let carried = Carried::open(file.path(), Sha256Digest::of(other), raw).expect("readable");
         assert!(carried.is_none(), "{} bytes", other.len());
+    }
+}
+
+#[test]
+fn what_a_file_system_calls_a_hole_decides_nothing() {
+    let bytes = content(base().as_ref());
+    let raw = Sha256Digest::of(&bytes);
+    let without_holes = Arc::new(Named::new(MemoryDevice::new(bytes), *raw.as_bytes()));
+    assert_eq!(without_holes.next_data(0).expect("memory"), Some(0..without_holes.len()));
+    let published = published(Check::Crc64);
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    fs::write(file.path(), &published).expect("a file");
+    let carried = Carried::open(file.path(), Sha256Digest::of(&published), raw).expect("readable");
+    for carried in [None, carried.as_ref()] {
+        let (one, _) = write_over(&host("node-a"), carried, None);
+        let (other, _) = write_over(&host_over(without_holes.clone(), "node-a"), carried, None);
+        assert!(one == other, "carried over: {}", carried.is_some());
     }
 }
