@@ -140,7 +140,9 @@ fn finish_hosts<R: Send>(
         prepared.hosts.iter().try_for_each(|host| host.base.carried(&network).map(drop))?;
     }
     let identities = Identities::load(recipe.hosts, context)?;
-    let lock_sha256 = Sha256Digest::of(prepared.lock.to_text().as_bytes()).to_string();
+    // a lock that may not change is named as it is, with what it has for others
+    let named = prepared.before.as_ref().filter(|_| recipe.ingredients.locked).unwrap_or(&prepared.lock);
+    let lock_sha256 = Sha256Digest::of(named.to_text().as_bytes()).to_string();
     let golden = GoldenLayers::open(network.derived_dir())?;
     let frames = if network.is_afresh() { None } else { open_frames(network.cache_dir(), context) };
     let shared = Shared { recipe, lock: &prepared.lock, lock_sha256, identities, network, golden, frames };

@@ -103,7 +103,10 @@ fn a_changed_byte_is_found_with_its_file() {
     fs::write(&image, bytes).expect("writing");
     let (code, text) = rebuild(&project, &image);
     assert_eq!(code, Some(5), "{text}");
-    assert!(text.contains(&format!("first byte of the raw image that differs: {at}, root partition, `/")), "{text}");
+    assert!(
+        text.contains(&format!("first byte of the raw image that differs: {at}, root partition, `/")),
+        "{text}"
+    );
     assert!(text.contains("no input that the manifest knows differs"), "{text}");
     assert!(text.contains("content"), "the file is in the table: {text}");
     // one that cannot even be decoded
@@ -147,7 +150,8 @@ fn the_input_that_differs_is_named() {
     // a lock that has grown since names other things as well, and the image is the same
     let lock = project.join("pimg.lock");
     let locked = fs::read_to_string(&lock).expect("a lock");
-    let other = format!("\n[[base]]\nurl = \"other.img\"\nsha256 = \"{0}\"\nraw_sha256 = \"{0}\"\n", "a".repeat(64));
+    let other =
+        format!("\n[[base]]\nurl = \"other.img\"\nsha256 = \"{0}\"\nraw_sha256 = \"{0}\"\n", "a".repeat(64));
     let at = locked.find("[[").expect("a table");
     fs::write(&lock, format!("{}{}\n{}", &locked[..at], other.trim_start(), &locked[at..])).expect("a lock");
     let (code, text) = rebuild(&project, &image);
@@ -161,12 +165,12 @@ fn the_input_that_differs_is_named() {
 fn what_the_cache_derived_is_not_believed() {
     let Some(project) = project_with_base() else { return };
     build(&project, &[], None);
-    // the list of digests that goes into images, wrong in one digit
+    // the list of digests that goes into images, each wrong in one digit
     let lists: Vec<_> = fs::read_dir(project.join("cache/sweep-v1")).expect("a bucket").flatten().collect();
     assert_eq!(lists.len(), 1);
     let list = fs::read_to_string(lists[0].path()).expect("a list");
-    let first = if list.starts_with('0') { "1" } else { "0" };
-    fs::write(lists[0].path(), format!("{first}{}", &list[1..])).expect("a list");
+    let wrong = |line: &str| format!("{}{}\n", if line.starts_with('0') { "1" } else { "0" }, &line[1..]);
+    fs::write(lists[0].path(), list.lines().map(wrong).collect::<String>()).expect("a list");
     let image = build(&project, &[], None);
     let (code, text) = rebuild(&project, &image);
     assert_eq!(code, Some(5), "{text}");

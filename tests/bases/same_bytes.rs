@@ -129,7 +129,10 @@ impl Machine {
             command.args(["--jobs", "1"]);
         }
         let root = self.root.path();
-        command.current_dir(&self.project).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command
+            .current_dir(&self.project)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("HOME", &self.project).env("PIMG_CACHE", root.join("cache"));
         if self.is("time zone") {
             command.env("TZ", "Pacific/Kiritimati");
@@ -185,7 +188,8 @@ fn sources() -> TempDir {
 fn ways() -> Vec<&'static str> {
     // only root may become somebody else
     let others_may_run = || {
-        let arguments = [&format!("--reuid={NOBODY}"), "--clear-groups", env!("CARGO_BIN_EXE_pimg"), "--version"];
+        let arguments =
+            [&format!("--reuid={NOBODY}"), "--clear-groups", env!("CARGO_BIN_EXE_pimg"), "--version"];
         Command::new("setpriv").args(arguments).output().is_ok_and(|output| output.status.success())
     };
     let can = |way: &&str| match *way {

@@ -27,7 +27,8 @@ impl Fault for BadEpoch {
 
     fn hints(&self) -> Vec<String> {
         vec![
-            "`export SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)` takes the time of the last commit".to_owned(),
+            "`export SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)` takes the time of the last commit"
+                .to_owned(),
             "`unset SOURCE_DATE_EPOCH` takes the time that the base has".to_owned(),
         ]
     }
@@ -202,9 +203,12 @@ mod tests {
     #[test]
     fn reads_the_source_date_epoch() {
         let epoch = |value| Environment::new([("SOURCE_DATE_EPOCH", value)]).source_date_epoch();
-        for (value, expected) in
-            [("1764806400", Some(1_764_806_400)), ("0", Some(0)), ("4294967295", Some(4_294_967_295)), ("", None)]
-        {
+        for (value, expected) in [
+            ("1764806400", Some(1_764_806_400)),
+            ("0", Some(0)),
+            ("4294967295", Some(4_294_967_295)),
+            ("", None),
+        ] {
             assert_eq!(epoch(value).expect("a time"), expected, "{value}");
         }
         for value in ["yesterday", "-1", "+1", " 1", "1.5", "0x10", "4294967296", "99999999999999999999"] {

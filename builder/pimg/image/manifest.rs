@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::digests::sha256_of;
 use super::emit::Emitted;
 use super::format::ImageFormat;
-use crate::profile::host::{BaseSpec, HostSpec};
 use crate::plan::change::{Action, Change, Content, Ownership, Partition};
+use crate::profile::host::{BaseSpec, HostSpec};
 
 /// Version of the manifest's shape. A field may be added; one that goes or changes its meaning raises this.
 pub const SCHEMA: u32 = 1;

@@ -92,8 +92,12 @@ impl CheckedBase {
         }
         if let Source::File(path) = &self.origin {
             let watch = WatchReporter::new(network.reporter());
-            let fetcher =
-                BaseFetcher { cache: network.cache(), client: None, limits: Limits::default(), watch: &watch };
+            let fetcher = BaseFetcher {
+                cache: network.cache(),
+                client: None,
+                limits: Limits::default(),
+                watch: &watch,
+            };
             if fetcher.is_published(path, self.sha256)? {
                 return Ok(Some(path.clone()));
             }
@@ -200,8 +204,9 @@ fn fetch(
 fn pins(spec: &BaseSpec, locked: Option<&LockedBase>) -> Pins {
     let pin = |digest: Option<&String>| digest.and_then(|digest| digest.parse().ok());
     let agrees = |written: &Option<String>, locked: &String| written.as_ref().is_none_or(|one| one == locked);
-    let locked = locked
-        .filter(|locked| agrees(&spec.sha256, &locked.sha256) && agrees(&spec.raw_sha256, &locked.raw_sha256));
+    let locked = locked.filter(|locked| {
+        agrees(&spec.sha256, &locked.sha256) && agrees(&spec.raw_sha256, &locked.raw_sha256)
+    });
     Pins {
         published: pin(spec.sha256.as_ref().or(locked.map(|locked| &locked.sha256))),
         raw: pin(spec.raw_sha256.as_ref().or(locked.map(|locked| &locked.raw_sha256))),

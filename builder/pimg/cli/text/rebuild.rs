@@ -44,7 +44,9 @@ impl RebuildOutcome {
         let inputs: Vec<_> = self
             .inputs
             .iter()
-            .map(|input| row([&format!("  input `{}`:", input.input), &short(&input.was), "->", &short(&input.is)]))
+            .map(|input| {
+                row([&format!("  input `{}`:", input.input), &short(&input.was), "->", &short(&input.is)])
+            })
             .collect();
         out += &table(&inputs);
         let changes: Vec<_> = self
@@ -97,7 +99,9 @@ fn short(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::Show;
-    use crate::command::outcome::{ComparedFile, Difference, DifferencePlace, DifferentInput, RebuildOutcome};
+    use crate::command::outcome::{
+        ComparedFile, Difference, DifferencePlace, DifferentInput, RebuildOutcome,
+    };
 
     #[test]
     fn one_word_or_what_differs() {

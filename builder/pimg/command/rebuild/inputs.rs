@@ -82,7 +82,8 @@ mod tests {
         let told: Vec<_> = changed(&was, &is).into_iter().map(|one| (one.input, one.was, one.is)).collect();
         assert_eq!(
             told,
-            [("lock", "aa".into(), "bb".into()), ("release", "false".into(), "true".into())] as [(_, String, String); 2]
+            [("lock", "aa".into(), "bb".into()), ("release", "false".into(), "true".into())]
+                as [(_, String, String); 2]
         );
         assert!(changed(&is, &is).is_empty());
     }
