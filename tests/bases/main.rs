@@ -20,6 +20,7 @@ mod fuzz;
 mod golden;
 mod leaks;
 mod lived_in;
+mod rebuild;
 mod same_bytes;
 mod secrets;
 mod seeding;

@@ -115,6 +115,10 @@ fn build_groups_its_options() {
 
     Example:
       pimg build --profile k8sctl-pi5l --format xz
+
+    Environment:
+      SOURCE_DATE_EPOCH  The time of everything that is written, in seconds since 1970
+                         [default: when the base was last written]
     "#);
 }
 

@@ -20,6 +20,7 @@ mod keys;
 mod lock;
 mod mirrors;
 mod offline;
+mod published;
 mod solution;
 mod stand_in;
 mod trust;

@@ -12,6 +12,7 @@ use super::flash_args::FlashArgs;
 use super::keys_args::KeysArgs;
 use super::package_args::{LockedArgs, PackageArgs};
 use super::publish_args::PublishArgs;
+use super::rebuild_args::RebuildArgs;
 use super::secret_args::{SecretsArgs, SeedArgs};
 use super::status_args::StatusArgs;
 use super::test_args::TestArgs;
@@ -101,7 +102,9 @@ pub enum ColorArg {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Build images into out/
-    #[command(after_help = "Example:\n  pimg build --profile k8sctl-pi5l --format xz")]
+    #[command(after_help = "Example:\n  pimg build --profile k8sctl-pi5l --format xz\n\n\
+        Environment:\n  SOURCE_DATE_EPOCH  The time of everything that is written, in seconds since 1970\n                     \
+        [default: when the base was last written]")]
     Build(BuildArgs),
 
     /// Check profiles, overlays and templates, without network
@@ -136,6 +139,8 @@ pub enum Command {
     /// Of an image: its digest, `SHA256SUMS` and the signature over that, the provenance, both file systems, the manifest
     /// and every packaged file; of one that was built with --release also that no secret is in it. Of a directory: all
     /// that, for every file in it. The exit code is 5 where something is not what was signed or not what it should be.
+    ///
+    /// With --rebuild, build it again and compare instead.
     #[command(after_help = "Example:\n  pimg verify out/k8sctl-pi5l/k8sctl-pi5l-1.img.zst")]
     Verify(VerifyArgs),
 
@@ -404,6 +409,10 @@ pub struct VerifyArgs {
     /// Demand a signature by this key: a file, or the key itself [default: a signature, if there is one, by minisign.pub]
     #[arg(long, value_name = "FILE|KEY")]
     pub key: Option<String>,
+
+    /// Building it again.
+    #[command(flatten)]
+    pub rebuild: RebuildArgs,
 }
 
 /// `pimg clean`

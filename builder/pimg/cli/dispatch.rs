@@ -93,6 +93,11 @@ pub(super) fn dispatch(
             presenter.show("diff", &command::diff::run(&request, context)?)
         }
         Command::Verify(args) => {
+            if let Some(request) = args.rebuild.request(&args.image) {
+                let outcome = command::rebuild::run(&request, context)?;
+                let done = presenter.show("verify", &outcome)?;
+                return Ok(outcome.failed().map_or(done, ExitCode::from));
+            }
             let request = VerifyRequest { image: args.image, key: args.key };
             let outcome = command::verify::run(&request, context)?;
             let done = presenter.show("verify", &outcome)?;

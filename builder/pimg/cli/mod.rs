@@ -14,6 +14,7 @@ mod panic;
 mod printer;
 mod progress;
 mod publish_args;
+mod rebuild_args;
 mod report;
 mod run;
 pub mod secret_args;

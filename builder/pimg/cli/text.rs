@@ -17,6 +17,7 @@ mod keys;
 mod lock;
 mod packages;
 mod publish;
+mod rebuild;
 mod secrets;
 pub(super) mod status;
 mod test;

@@ -45,7 +45,7 @@ pub fn run(request: &FlashRequest, context: &Context<'_>) -> Result<FlashOutcome
         Source::Profile(name) => {
             let ingredients = &request.ingredients;
             let selected = hosts::to_make(&Selection::Named(vec![name.clone()]), ingredients, context)?;
-            let recipe = Recipe { hosts: &selected, ingredients, jobs: None };
+            let recipe = Recipe { hosts: &selected, ingredients, jobs: None, afresh: None };
             with_finished_image(&recipe, cache.path(), context, write)
         }
     }

@@ -16,6 +16,7 @@ pub mod outcome;
 mod packages;
 pub mod plan;
 pub mod publish;
+pub mod rebuild;
 pub mod request;
 pub mod secrets;
 pub mod seed;

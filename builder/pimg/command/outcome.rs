@@ -19,6 +19,7 @@ mod keys;
 mod lock;
 mod packages;
 mod publish;
+mod rebuild;
 mod secrets;
 mod status;
 mod test;
@@ -31,6 +32,9 @@ pub use keys::{KeysMade, KeysOutcome, KeysShown};
 pub use lock::{ChangeKind, LockChange, LockOutcome, LockedSetSummary};
 pub use packages::{PackageListing, PackageState, ShippedPackage};
 pub use publish::{PublishOutcome, PublishedImage};
+pub use rebuild::{
+    ComparedFile, Difference, DifferencePlace, DifferentChange, DifferentInput, RebuildOutcome,
+};
 pub use secrets::{SecretNames, SecretsEdited, SecretsMade, SecretsOutcome, SeedOutcome};
 pub use status::{AskedNode, NodeAnswer, OverallState, Silence, StatusOutcome, StepState, StepStatus};
 pub use test::{DonePowerCut, NodeCheck, TestOutcome, TestedNode, TestedStep};

@@ -126,6 +126,21 @@ pub enum KeysRequest {
     Show,
 }
 
+/// `pimg verify --rebuild`
+#[derive(Clone, Debug)]
+pub struct RebuildRequest {
+    /// The image, with its manifest beside it.
+    pub image: PathBuf,
+    /// The profile; `None` is the one that the manifest names.
+    pub profile: Option<String>,
+    /// As in [`Ingredients`].
+    pub base: Option<String>,
+    /// As in [`Ingredients`].
+    pub packages: Options,
+    /// As in [`Ingredients`].
+    pub ssh_keys: Vec<PathBuf>,
+}
+
 /// `pimg flash`
 #[derive(Clone, Debug)]
 pub struct FlashRequest {

@@ -83,7 +83,7 @@ pub fn prepare<'a>(
     let mut bases: Vec<(BaseSpec, Arc<CheckedBase>)> = Vec::new();
     let mut hosts = Vec::new();
     for host in preparation.hosts {
-        let prepared = prepare_host(host, preparation, before.as_ref(), &mut bases, context);
+        let prepared = prepare_host(host, preparation, before.as_ref(), &mut bases, network, context);
         hosts.push(
             prepared
                 .map_err(|failure| failure.context(format!("cannot prepare host `{}`", host.hostname)))?,
@@ -109,6 +109,7 @@ fn prepare_host<'a>(
     preparation: &Preparation<'_>,
     before: Option<&Lockfile>,
     bases: &mut Vec<(BaseSpec, Arc<CheckedBase>)>,
+    network: &Network<'_>,
     context: &Context<'_>,
 ) -> Result<PreparedHost<'a>, Failure> {
     // 4, 5: for every host but the first of a base it is known
@@ -117,7 +118,7 @@ fn prepare_host<'a>(
         Some(base) => base,
         None => {
             let lock = before.map(|lock| BaseLock { lock, update: &preparation.update });
-            let base = Arc::new(get_base(&host.base, lock, preparation.options, context)?);
+            let base = Arc::new(get_base(&host.base, lock, network, context)?);
             bases.push((host.base.clone(), Arc::clone(&base)));
             base
         }
@@ -138,6 +139,22 @@ impl Prepared<'_> {
         packages::fetch_all(&hosts, &self.lock, network)
     }
 
+    /// Gets the published files of bases that lie on a server, since `.img.xz` take over blocks of them.
+    ///
+    /// # Errors
+    /// One cannot be had, or is another one. Without a network, what is not there is only told.
+    pub fn fetch_published(&self, network: &Network<'_>, context: &Context<'_>) -> Result<(), Failure> {
+        for host in self.hosts.iter().filter(|host| host.base.is_on_a_server()) {
+            match host.base.published(network) {
+                Err(failure) if network.options().offline && failure.class() == Class::Network => {
+                    context.reporter.notice(&without_published(&host.base.source));
+                }
+                published => drop(published?),
+            }
+        }
+        Ok(())
+    }
+
     /// Copies everything that the lock names for these hosts to a vault: files, base images, the lock itself.
     ///
     /// # Errors
@@ -156,10 +173,23 @@ impl Prepared<'_> {
         }
         for host in &self.hosts {
             base_to_vault(network.cache(), &vault, host.base.raw_sha256, &watch)?;
+            match host.base.published(network) {
+                Ok(Some(path)) => drop(vault.insert(&path, host.base.sha256)?),
+                Ok(None) => {}
+                // the raw image is there: all but one kind of image can be made
+                Err(failure) if matches!(failure.class(), Class::Network | Class::Host) => {
+                    context.reporter.notice(&without_published(&host.base.source));
+                }
+                Err(failure) => return Err(failure),
+            }
         }
         files::write_atomic(&directory.join(LOCK), self.lock.to_text().as_bytes())?;
         Ok(())
     }
+}
+
+fn without_published(base: &str) -> String {
+    format!("the file `{base}` as it was published cannot be had: no `.img.xz` can be made of this base")
 }
 
 /// A name on the command line that nothing has is a slip of the pen; or meant for another profile, so it is no error.

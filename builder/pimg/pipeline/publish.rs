@@ -23,7 +23,7 @@ use crate::image::bmap;
 use crate::image::emit::Emitter;
 use crate::image::format::ImageFormat;
 use crate::image::frames::FrameCache;
-use crate::image::manifest::{BaseEntry, ChangeEntry, ImageEntry, Manifest, SCHEMA};
+use crate::image::manifest::{BaseEntry, BuildEntry, ChangeEntry, ImageEntry, Manifest, SCHEMA};
 use crate::image::provenance::{self, ProvenanceInputs};
 use crate::image::range_digests::RangeDigests;
 use crate::image::sbom::{SbomInputs, sbom};
@@ -66,7 +66,7 @@ pub(super) fn publish(
     let name = format!("{stem}.{}", format.extension());
     let path = directory.join(&name);
     let file = files::create_new(&path)?;
-    let carried = if *format == ImageFormat::Xz { base.carried() } else { None };
+    let carried = if *format == ImageFormat::Xz { base.carried(&shared.network)? } else { None };
     let emitter = Emitter::new(context.reporter).with_frames(shared.frames.as_ref()).with_base(carried);
     // of the image and not of the file: the same map for every format, found by `bmaptool` for each
     let bmap_name = format!("{stem}.img.bmap");
@@ -90,6 +90,7 @@ pub(super) fn publish(
         time: pimg_deb::date::format_rfc3339(planned.epoch),
         base: BaseEntry::from(*base),
         lock_sha256: Some(shared.lock_sha256.clone()),
+        build: BuildEntry::new(host, *format, shared.recipe.ingredients.release, epoch(planned)),
         image: ImageEntry::new(name.clone(), &emitted, *disk_id),
         changes: planned.changes.iter().map(ChangeEntry::new).collect(),
     };
@@ -164,6 +165,11 @@ fn bmap(image: &dyn BlockRead, cache: Option<&FrameCache>, context: &Context<'_>
     Ok(text)
 }
 
+/// The build's time in seconds since 1970; none is before that.
+fn epoch(planned: &PlannedHost) -> u64 {
+    u64::try_from(planned.epoch).unwrap_or(0)
+}
+
 /// The bill of materials: the base's packages, those of the lock, and downloads.
 fn bill(finished: &Finished<'_>, manifest: &Manifest, shared: &Shared<'_>) -> Result<Vec<u8>, Failure> {
     let Finished { host, base, planned, .. } = finished;
@@ -180,7 +186,7 @@ fn bill(finished: &Finished<'_>, manifest: &Manifest, shared: &Shared<'_>) -> Re
         set: shared.lock.set_for(&host.profile),
         repositories: &shared.lock.repository,
         downloads: &planned.downloads,
-        epoch: u64::try_from(planned.epoch).unwrap_or(0),
+        epoch: epoch(planned),
     };
     sbom(&inputs).map_err(|error| Failure::caused_by(Class::Base, "cannot list what is installed", error))
 }
