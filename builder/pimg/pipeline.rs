@@ -34,7 +34,7 @@ use std::sync::Arc;
 pub use base::CheckedBase;
 pub(crate) use identity::made_seed;
 pub use identity::{Identities, Identity};
-pub use prepare::{Preparation, Prepared, PreparedHost, prepare};
+pub use prepare::{Preparation, Prepared, PreparedHost, prepare, resolve};
 pub use render::{PlannedHost, plan_host};
 pub use secrets::HostSecrets;
 

@@ -18,6 +18,7 @@ mod exit_codes;
 mod file_systems;
 mod fuzz;
 mod golden;
+mod judged;
 mod lived_in;
 mod same_bytes;
 mod secrets;

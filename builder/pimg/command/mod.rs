@@ -1,6 +1,7 @@
 //! The verbs of the command line, one file each: a request in, an outcome out, nothing printed.
 
 pub mod build;
+pub mod bump;
 pub mod check;
 pub mod clean;
 pub mod context;
@@ -8,6 +9,7 @@ pub mod diff;
 pub mod fetch;
 pub mod flash;
 mod hosts;
+mod images;
 pub mod inspect;
 pub mod lock;
 pub mod outcome;
@@ -15,6 +17,7 @@ mod packages;
 pub mod plan;
 pub mod request;
 pub mod secrets;
+mod sections;
 pub mod seed;
 pub mod status;
 pub mod test;
