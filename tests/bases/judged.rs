@@ -30,7 +30,10 @@ fn mounted(project: &Project, image: &str) -> Option<Mount> {
 }
 
 /// What differs of each path, by the kernel's word; the names are those of `pimg diff`.
-fn judged(a: &BTreeMap<String, Entry>, b: &BTreeMap<String, Entry>) -> BTreeMap<String, BTreeSet<&'static str>> {
+fn judged(
+    a: &BTreeMap<String, Entry>,
+    b: &BTreeMap<String, Entry>,
+) -> BTreeMap<String, BTreeSet<&'static str>> {
     let mut found = BTreeMap::new();
     for path in a.keys().chain(b.keys()) {
         let mut differs = BTreeSet::new();
@@ -162,7 +165,10 @@ fn owners_attributes_devices_and_names_as_the_kernel_sees_them() {
     assert_eq!(file("/srv/plain")["b"]["ownership"]["mode"], 0o4755);
     let second = file("/srv/second");
     assert_eq!(second["differs"], serde_json::json!(["links"]));
-    assert_eq!((&second["a"]["links"], &second["b"]["links"]), (&"[]".parse::<Value>().expect("JSON"), &serde_json::json!(["/srv/first"])));
+    assert_eq!(
+        (&second["a"]["links"], &second["b"]["links"]),
+        (&"[]".parse::<Value>().expect("JSON"), &serde_json::json!(["/srv/first"]))
+    );
     let text = project.pimg_ok(&["diff", "a.img", "b.img", "--progress", "none"]).stdout;
     let text = String::from_utf8_lossy(&text).into_owned();
     for expected in ["device 1:3 -> 1:5", "attributes - -> capability cap_net_raw=ep", "owner 5:0 -> 6:0"] {
@@ -239,7 +245,9 @@ fn expect_units(project: &Project, image: &str, root: &Path) {
             "masked" => assert!(links.iter().any(|link| link == "masked"), "{line}: {links:?}"),
             // a template is enabled by its instances
             _ if name.contains("@.") => {}
-            _ => assert!(!links.is_empty() && !links.iter().any(|link| link == "masked"), "{line}: {units:#?}"),
+            _ => {
+                assert!(!links.is_empty() && !links.iter().any(|link| link == "masked"), "{line}: {units:#?}")
+            }
         }
     }
     assert!(count > 10, "{judged}");

@@ -86,10 +86,12 @@ fn world() -> World {
     world.secure = Some(secure);
     world.lock(&[]).ok();
     let secure = world.secure.as_ref().expect("a server");
-    let changed = base().with("var/lib/dpkg/status", &base_status().replace("Version: 1.0-1", "Version: 1.0-2"));
+    let changed =
+        base().with("var/lib/dpkg/status", &base_status().replace("Version: 1.0-1", "Version: 1.0-2"));
     let new = publish(&world, secure, NEW, &changed);
     list(secure, NEW, &new);
-    archive().with(Package::new("tool", "1.1-1").with("Depends", "libtool1 (>= 1.0), libbase1"))
+    archive()
+        .with(Package::new("tool", "1.1-1").with("Depends", "libtool1 (>= 1.0), libbase1"))
         .publish(&world.site, Signed::Inline(archive_key()));
     world
 }

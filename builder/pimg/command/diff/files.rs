@@ -117,7 +117,7 @@ impl Comparison<'_> {
             let right = right.map(|entry| self.b.inode(entry.ino)).transpose().map_err(unreadable)?;
             for (names, inode) in self.names.iter_mut().zip([&left, &right]) {
                 if let Some(inode) = inode {
-                    names.note(inode, &path);
+                    names.note(inode, &path, directory.is_closed);
                 }
             }
             let directory_of = |inode: &Option<Inode>| match inode {
@@ -293,14 +293,15 @@ impl Comparison<'_> {
         for path in paths.into_iter().filter(|path| self.scope.has(&shown(path))) {
             let (ours, theirs) = (left.others(path), right.others(path));
             if ours != theirs {
-                differing.push((path.clone(), ours, theirs));
+                let is_closed = left.is_closed(path) || right.is_closed(path);
+                differing.push((path.clone(), ours, theirs, is_closed));
             }
         }
-        for (path, ours, theirs) in differing {
+        for (path, ours, theirs, is_closed) in differing {
             if !self.found.contains_key(&path) {
                 let look = |reader: &Reader<'_>| reader.lookup(&path, false).map_err(unreadable);
                 let (a, b) = (look(self.a)?, look(self.b)?);
-                let change = self.change(&shown(&path), Some(&a), Some(&b), Vec::new(), false)?;
+                let change = self.change(&shown(&path), Some(&a), Some(&b), Vec::new(), is_closed)?;
                 self.found.insert(path.clone(), change);
             }
             if let Some(change) = self.found.get_mut(&path) {

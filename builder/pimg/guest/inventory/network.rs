@@ -62,7 +62,7 @@ pub(super) fn items(files: &Files<'_>) -> Result<Vec<Item>, BaseReadError> {
 /// Stanzas of `interfaces(5)`: an interface with its options, and which are brought up.
 fn interfaces(text: &str) -> Vec<Item> {
     let mut items: Vec<Item> = Vec::new();
-    let mut is_in_stanza = false;
+    let mut stanza: Option<String> = None;
     for line in lines(text) {
         let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         let rest = rest.trim();
@@ -71,29 +71,27 @@ fn interfaces(text: &str) -> Vec<Item> {
                 let mut words = rest.split_ascii_whitespace();
                 let (name, family) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
                 let method = words.collect::<Vec<_>>().join(" ");
-                items.push(Item::new(format!("interface {name} {family}"), method));
-                is_in_stanza = true;
+                let name = format!("interface {name} {family}");
+                items.push(Item::new(name.clone(), method));
+                stanza = Some(name);
             }
             "mapping" | "source" | "source-directory" | "auto" => {
                 items.push(Item::new(format!("interfaces {word}"), rest));
-                is_in_stanza = false;
+                stanza = None;
             }
             _ if word.starts_with("allow-") => {
                 items.push(Item::new(format!("interfaces {word}"), rest));
-                is_in_stanza = false;
+                stanza = None;
             }
-            _ if is_in_stanza => {
-                let Some(interface) = items.iter().rfind(|item| item.name.starts_with("interface ")) else {
-                    continue;
-                };
-                let name = format!("{} {word}", interface.name);
+            _ => {
+                let Some(stanza) = &stanza else { continue };
+                let name = format!("{stanza} {word}");
                 items.push(if is_secret_setting(word) {
                     Item::secret(name, SECRET, rest.as_bytes())
                 } else {
                     Item::new(name, rest)
                 });
             }
-            _ => {}
         }
     }
     items
