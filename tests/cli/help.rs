@@ -18,9 +18,8 @@ fn the_program_lists_its_commands() {
       fetch        Download all that pimg.lock names into the cache
       plan         Show every change that a build would make, and where it comes from
       inspect      Show what is in an image: all that it says about itself, or a file in it
-      diff         Show in what two images differ: what they say about themselves, units, packages, files
-      bump         Move the pinned base image and the locked packages to the newest, and show what
-                   changes
+      diff         Show in what two images differ: settings, units, packages, files
+      bump         Move base image and locked packages to the newest, and show what changes
       verify       Check the file systems, packaged files and manifest of an image
       flash        Write an image, or what a profile becomes, to cards, and read it back
       secrets      Keep the project's secrets, encrypted, in secrets.age

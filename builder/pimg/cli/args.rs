@@ -127,14 +127,14 @@ pub enum Command {
     #[command(after_help = "Example:\n  pimg inspect out/k8sctl-pi5l/k8sctl-pi5l-1.img.zst /etc/hostname")]
     Inspect(InspectArgs),
 
-    /// Show in what two images differ: what they say about themselves, units, packages, files
+    /// Show in what two images differ: settings, units, packages, files
     ///
     /// With one argument, that image and its base. The exit code is 0 whether or not they differ. Times are not compared. Of
     /// a file that only its owner may read, of a password and of a key nothing is shown but that it differs.
     #[command(after_help = "Example:\n  pimg diff out/k8sctl-pi5l/k8sctl-pi5l-1.img.zst k8sctl-pi5l")]
     Diff(DiffArgs),
 
-    /// Move the pinned base image and the locked packages to the newest, and show what changes
+    /// Move base image and locked packages to the newest, and show what changes
     ///
     /// The newest base is what the publisher's list of images names over https, as far as its digest matches what is
     /// downloaded; nobody signs it. The profile that names the base and pimg.lock are both written or neither. What is older
