@@ -97,6 +97,19 @@ impl BaseFetcher<'_> {
         }
     }
 
+    /// The cached image that the file at `path` was decoded to, where that is known without reading the file.
+    ///
+    /// # Errors
+    /// Failures of the file system.
+    pub fn decoded_before(&self, path: &Path) -> Result<Option<VerifiedBase>> {
+        let Some(stamp) = Stamp::of(path)? else { return Ok(None) };
+        let key = Sha256Digest::of(stamp.to_string().as_bytes());
+        match self.recall(Memo::FileSeen, key) {
+            Some(published) => self.decoded(&Source::File(path.to_path_buf()), published, Pins::default()),
+            None => Ok(None),
+        }
+    }
+
     /// The cached image that the pins name.
     fn pinned(&self, source: &Source, pins: Pins) -> Result<Option<VerifiedBase>> {
         match pins {

@@ -38,7 +38,7 @@ pub use base::CheckedBase;
 pub(crate) use identity::made_seed;
 pub use identity::{Identities, Identity};
 pub use known_secrets::{KnownSecrets, known_secrets};
-pub use prepare::{Preparation, Prepared, PreparedHost, prepare};
+pub use prepare::{Preparation, Prepared, PreparedHost, prepare, resolve};
 pub use render::{PlannedHost, plan_host};
 pub use seal::{digest_file, seal};
 pub use secrets::HostSecrets;

@@ -19,6 +19,7 @@ mod file_systems;
 mod fuzz;
 mod golden;
 mod leaks;
+mod judged;
 mod lived_in;
 mod rebuild;
 mod same_bytes;

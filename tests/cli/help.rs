@@ -17,8 +17,9 @@ fn the_program_lists_its_commands() {
       lock         Resolve and pin the base image, every package and every download in pimg.lock
       fetch        Download all that pimg.lock names into the cache
       plan         Show every change that a build would make, and where it comes from
-      inspect      Show partitions, identity or packages of an image, or a file in it
-      diff         Show in what two images differ: identity, units, packages, files
+      inspect      Show what is in an image: all that it says about itself, or a file in it
+      diff         Show in what two images differ: settings, units, packages, files
+      bump         Move base image and locked packages to the newest, and show what changes
       verify       Check an image, and the digests, signature and provenance beside it
       flash        Write an image, or what a profile becomes, to cards, and read it back
       secrets      Keep the project's secrets, encrypted, in secrets.age
@@ -131,6 +132,7 @@ fn every_command_has_help_of_its_own() {
         "plan",
         "inspect",
         "diff",
+        "bump",
         "verify",
         "secrets",
         "keys",

@@ -16,6 +16,7 @@ mod tiny_base;
 mod tls;
 
 mod apt;
+mod bump;
 mod keys;
 mod lock;
 mod mirrors;

@@ -7,9 +7,11 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::bump_args::BumpArgs;
 use super::duration::duration;
 use super::flash_args::FlashArgs;
 use super::keys_args::KeysArgs;
+use super::inspect_args::{DiffArgs, InspectArgs};
 use super::package_args::{LockedArgs, PackageArgs};
 use super::publish_args::PublishArgs;
 use super::rebuild_args::RebuildArgs;
@@ -123,16 +125,27 @@ pub enum Command {
     #[command(after_help = "Example:\n  pimg plan --profile k8sctl-pi5l")]
     Plan(PlanArgs),
 
-    /// Show partitions, identity or packages of an image, or a file in it
+    /// Show what is in an image: all that it says about itself, or a file in it
+    ///
+    /// Secrets are not shown: of a file that only its owner may read, of a password, of a key, it is said that it is there.
+    /// PATH prints the file as it is, whatever is in it.
     #[command(after_help = "Example:\n  pimg inspect out/k8sctl-pi5l/k8sctl-pi5l-1.img.zst /etc/hostname")]
     Inspect(InspectArgs),
 
-    /// Show in what two images differ: identity, units, packages, files
+    /// Show in what two images differ: settings, units, packages, files
     ///
-    /// The exit code is 0 whether or not they differ. Times are not compared. Of a file that only its owner may
-    /// read nothing is shown but that it differs.
-    #[command(after_help = "Example:\n  pimg diff base.img.xz out/k8sctl-pi5l/k8sctl-pi5l-1.img.zst")]
+    /// With one argument, that image and its base. The exit code is 0 whether or not they differ. Times are not compared. Of
+    /// a file that only its owner may read, of a password and of a key nothing is shown but that it differs.
+    #[command(after_help = "Example:\n  pimg diff out/k8sctl-pi5l/k8sctl-pi5l-1.img.zst k8sctl-pi5l")]
     Diff(DiffArgs),
+
+    /// Move base image and locked packages to the newest, and show what changes
+    ///
+    /// The newest base is what the publisher's list of images names over https, as far as its digest matches what is
+    /// downloaded; nobody signs it. The profile that names the base and pimg.lock are both written or neither. What is older
+    /// than what is locked is refused.
+    #[command(after_help = "Example:\n  pimg bump --check")]
+    Bump(BumpArgs),
 
     /// Check an image, and the digests, signature and provenance beside it
     ///
@@ -352,51 +365,6 @@ pub struct PlanArgs {
     /// Who may log in.
     #[command(flatten)]
     pub login: LoginArgs,
-}
-
-/// `pimg inspect`
-#[derive(Args, Debug)]
-pub struct InspectArgs {
-    /// The image: raw, xz, zst, gz or zip
-    #[arg(value_name = "IMAGE")]
-    pub image: PathBuf,
-
-    /// Print this file, or list this directory
-    #[arg(value_name = "PATH")]
-    pub path: Option<String>,
-
-    /// Look on this partition [default: boot for /boot/firmware, else root]
-    #[arg(long, value_enum, value_name = "WHICH")]
-    pub partition: Option<PartitionArg>,
-
-    /// List PATH, or the whole partition, with everything below
-    #[arg(long)]
-    pub list: bool,
-
-    /// List the packages: installed, held, removed, and those that the first boot installs
-    #[arg(long, conflicts_with_all = ["path", "partition", "list"])]
-    pub packages: bool,
-}
-
-/// `pimg diff`
-#[derive(Args, Debug)]
-pub struct DiffArgs {
-    /// The image to compare with, or a base: raw, xz, zst, gz or zip
-    #[arg(value_name = "A")]
-    pub a: PathBuf,
-
-    /// The image to look at
-    #[arg(value_name = "B")]
-    pub b: PathBuf,
-}
-
-/// A partition by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum PartitionArg {
-    /// The FAT partition with the firmware
-    Boot,
-    /// The ext4 root file system
-    Root,
 }
 
 /// `pimg verify`

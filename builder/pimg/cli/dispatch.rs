@@ -1,8 +1,6 @@
 //! From what was typed to what it means: one match, one command function, one answer.
 
-use super::args::{
-    BuildArgs, CheckArgs, Cli, Command, FetchArgs, FormatArg, InspectArgs, LockArgs, PartitionArg, PlanArgs,
-};
+use super::args::{BuildArgs, CheckArgs, Cli, Command, FetchArgs, FormatArg, LockArgs, PlanArgs};
 use super::exit_code::ExitCode;
 use super::printer::Printer;
 use super::progress::Progress;
@@ -10,14 +8,13 @@ use super::text::Show;
 use super::{generate, json};
 use crate::command::outcome::InspectOutcome;
 use crate::command::request::{
-    BuildRequest, CheckRequest, CleanRequest, DiffRequest, FetchRequest, Ingredients, InspectRequest,
-    LockRequest, PlanRequest, Selection, VerifyRequest,
+    BuildRequest, CheckRequest, CleanRequest, FetchRequest, Ingredients, LockRequest, PlanRequest, Selection,
+    VerifyRequest,
 };
 use crate::command::{self, Context};
 use crate::failure::Failure;
 use crate::image::format::ImageFormat;
 use crate::packages::Update;
-use crate::plan::change::Partition;
 
 /// Shows what a command found or made, in the way that was asked for.
 pub(super) struct Presenter<'a> {
@@ -85,13 +82,11 @@ pub(super) fn dispatch(
             presenter.show("plan", &outcome)
         }
         Command::Inspect(args) => {
-            let outcome = command::inspect::run(&inspect_request(args), context)?;
+            let outcome = command::inspect::run(&args.into(), context)?;
             presenter.show_inspection(outcome)
         }
-        Command::Diff(args) => {
-            let request = DiffRequest { a: args.a, b: args.b };
-            presenter.show("diff", &command::diff::run(&request, context)?)
-        }
+        Command::Diff(args) => presenter.show("diff", &command::diff::run(&args.into(), context)?),
+        Command::Bump(args) => presenter.show("bump", &command::bump::run(&args.into(), context)?),
         Command::Verify(args) => {
             if let Some(request) = args.rebuild.request(&args.image) {
                 let outcome = command::rebuild::run(&request, context)?;
@@ -137,6 +132,7 @@ pub(super) fn name(command: &Command) -> &'static str {
         Command::Plan(_) => "plan",
         Command::Inspect(_) => "inspect",
         Command::Diff(_) => "diff",
+        Command::Bump(_) => "bump",
         Command::Verify(_) => "verify",
         Command::Flash(_) => "flash",
         Command::Secrets(_) => "secrets",
@@ -212,12 +208,4 @@ fn plan_request(args: PlanArgs) -> PlanRequest {
         packages: args.packages.options(None),
         ssh_keys: args.login.ssh_keys,
     }
-}
-
-fn inspect_request(args: InspectArgs) -> InspectRequest {
-    let partition = args.partition.map(|partition| match partition {
-        PartitionArg::Boot => Partition::Boot,
-        PartitionArg::Root => Partition::Root,
-    });
-    InspectRequest { image: args.image, path: args.path, partition, list: args.list, packages: args.packages }
 }

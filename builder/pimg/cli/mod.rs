@@ -1,11 +1,13 @@
 //! The command line: what was typed, and everything that is printed.
 
 pub mod args;
+mod bump_args;
 mod dispatch;
 mod duration;
 pub mod exit_code;
 mod flash_args;
 pub mod generate;
+mod inspect_args;
 mod interrupt;
 mod json;
 mod keys_args;

@@ -5,15 +5,17 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::command::outcome::{
-    BuildOutcome, CheckOutcome, CleanOutcome, EntryKind, FileContent, ImageSummary, InspectOutcome, Layer,
-    ListedEntry, Listing, PlanOutcome, PlannedAction, PlannedChange, Verdict, VerifyOutcome,
+    BuildOutcome, CheckOutcome, CleanOutcome, EntryKind, FileContent, InspectOutcome, Layer, ListedEntry,
+    Listing, PlanOutcome, PlannedAction, PlannedChange, Verdict, VerifyOutcome,
 };
 use crate::plan::change::{Ownership, Partition};
 
+mod bump;
 mod diff;
 mod fetch;
 mod flash;
 mod keys;
+mod inspect;
 mod lock;
 mod packages;
 mod publish;
@@ -202,45 +204,13 @@ impl Show for InspectOutcome {
     fn text(&self, verbose: bool) -> Text {
         let out = match self {
             Self::Packages(listing) => return packages::packages_text(listing, verbose),
-            Self::Image(image) => image_text(image, verbose),
+            Self::Image(image) => inspect::image_text(image, verbose),
             Self::Listing(listing) => listing_text(listing),
             // shown by streaming its bytes
             Self::File(FileContent { .. }) => String::new(),
         };
         Text { out, err: String::new() }
     }
-}
-
-fn image_text(image: &ImageSummary, verbose: bool) -> String {
-    let mut facts = vec![
-        row(["image", &image.image.display().to_string()]),
-        row(["size", &format!("{} ({} bytes)", human_bytes(image.raw_size), image.raw_size)]),
-        row(["partition table", &format!("{}, disk {}", image.partition_table, image.disk_id)]),
-    ];
-    facts.extend(image.identity.iter().map(|(label, value)| row([label, value])));
-
-    let mut rows = vec![row(["NUMBER", "START", "SIZE", "USED", "TYPE", "FILE SYSTEM", "LABEL", "UUID"])];
-    for partition in &image.partitions {
-        let or_dash = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
-        rows.push(row([
-            &partition.number.to_string(),
-            &partition.start_sector.to_string(),
-            &human_bytes(partition.size),
-            &partition.used.map_or_else(|| "-".to_owned(), human_bytes),
-            &partition.kind,
-            &or_dash(&partition.file_system),
-            &or_dash(&partition.label),
-            &or_dash(&partition.uuid),
-        ]));
-    }
-    let mut text = format!("{}\n{}", table(&facts), table(&rows));
-    if verbose {
-        for partition in image.partitions.iter().filter(|partition| !partition.features.is_empty()) {
-            let features = printable(&partition.features.join(" "));
-            let _ = write!(text, "\npartition {} has the features\n  {features}\n", partition.number);
-        }
-    }
-    text
 }
 
 fn listing_text(listing: &Listing) -> String {

@@ -1,6 +1,7 @@
 //! The verbs of the command line, one file each: a request in, an outcome out, nothing printed.
 
 pub mod build;
+pub mod bump;
 pub mod check;
 pub mod clean;
 pub mod context;
@@ -8,6 +9,7 @@ pub mod diff;
 pub mod fetch;
 pub mod flash;
 mod hosts;
+mod images;
 pub mod inspect;
 pub mod keys;
 pub mod lock;
@@ -19,6 +21,7 @@ pub mod publish;
 pub mod rebuild;
 pub mod request;
 pub mod secrets;
+mod sections;
 pub mod seed;
 pub mod status;
 pub mod test;

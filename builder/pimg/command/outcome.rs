@@ -3,6 +3,7 @@
 //! The names of the fields are the names in the JSON of `--json`: an interface. A field may be added; one
 //! that goes or changes its meaning raises `schema` in `cli::json`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read;
 use std::path::PathBuf;
@@ -13,9 +14,11 @@ use serde::{Serialize, Serializer};
 use crate::failure::Class;
 use crate::plan::change::{Ownership, Partition};
 
+mod bump;
 mod diff;
 mod flash;
 mod keys;
+mod inspect;
 mod lock;
 mod packages;
 mod publish;
@@ -24,11 +27,14 @@ mod secrets;
 mod status;
 mod test;
 
+pub use bump::{BaseMove, BumpOutcome};
 pub use diff::{
-    DiffOutcome, FactChange, FileChange, FileSide, InstalledVersion, PackageChange, PackageSide, UnitChange,
+    DiffOutcome, FactChange, FileChange, FileSide, InstalledVersion, PackageChange, PackageSide,
+    SectionChange, UnitChange,
 };
 pub use flash::{FlashOutcome, FlashedCard};
 pub use keys::{KeysMade, KeysOutcome, KeysShown};
+pub use inspect::{BuiltFrom, FactSummary, SectionSummary, UnitState};
 pub use lock::{ChangeKind, LockChange, LockOutcome, LockedSetSummary};
 pub use packages::{PackageListing, PackageState, ShippedPackage};
 pub use publish::{PublishOutcome, PublishedImage};
@@ -221,6 +227,14 @@ pub struct ImageSummary {
     /// What the node will call itself: label and value, such as `hostname` and `k8sctl-pi5l`. In JSON an object.
     #[serde(serialize_with = "as_object")]
     pub identity: Vec<(String, String)>,
+    /// What `manifest.json` beside it says, where there is one that is about this image.
+    pub manifest: Option<BuiltFrom>,
+    /// Units that are enabled, masked or called otherwise.
+    pub units: Vec<UnitState>,
+    /// Everything else that it says about itself, by subject.
+    pub sections: Vec<SectionSummary>,
+    /// How many packages there are of each state, such as `installed`.
+    pub packages: BTreeMap<String, usize>,
 }
 
 /// One partition.
@@ -242,6 +256,8 @@ pub struct PartitionSummary {
     pub uuid: Option<String>,
     /// Bytes in use on the file system.
     pub used: Option<u64>,
+    /// Bytes that are free on the file system.
+    pub free: Option<u64>,
     /// Names of the features of the file system.
     pub features: Vec<String>,
 }

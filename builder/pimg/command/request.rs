@@ -94,15 +94,38 @@ pub struct InspectRequest {
     pub list: bool,
     /// Whether to tell the packages instead.
     pub packages: bool,
+    /// The subjects to tell of; none for all.
+    pub sections: Vec<String>,
 }
 
 /// `pimg diff`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiffRequest {
-    /// The image that is compared with: raw, xz, zst, gz or zip.
-    pub a: PathBuf,
-    /// The image that is looked at.
-    pub b: PathBuf,
+    /// The image that is compared with: a file, a profile, a directory with built images, or `base`.
+    pub a: String,
+    /// The image that is looked at, likewise; without it `a` is looked at, and compared with its base.
+    pub b: Option<String>,
+    /// A pattern of paths: only files that it matches are compared.
+    pub path: Option<String>,
+    /// Whether every line that differs is shown.
+    pub full: bool,
+}
+
+/// `pimg bump`
+#[derive(Clone, Debug)]
+pub struct BumpRequest {
+    /// Which hosts it is for.
+    pub hosts: Selection,
+    /// Whether the base image moves.
+    pub base: bool,
+    /// Whether packages and downloads move.
+    pub packages: bool,
+    /// Whether nothing is to be written.
+    pub check: bool,
+    /// The publisher's list of images, in the format of Raspberry Pi Imager; `None` is Raspberry Pi's own.
+    pub os_list: Option<String>,
+    /// As in [`Ingredients`].
+    pub options: Options,
 }
 
 /// `pimg verify`

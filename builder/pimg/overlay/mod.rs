@@ -30,6 +30,7 @@ pub use apt::{AptPin, AptRequests, AptSource, Keyring, Uris, render_source};
 pub use downloads::{Download, Place};
 pub use error::Error;
 pub use packages::{PackageRequest, PackageRequests, Preseed};
+pub use pattern::Pattern;
 pub use render::{Rendered, render};
 pub use units::{UnitRequest, UnitRequests};
 pub use unpack::unpack;

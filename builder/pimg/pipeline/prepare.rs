@@ -41,6 +41,8 @@ pub struct Prepared<'a> {
     pub lock: Lockfile,
     /// The lock as it was.
     pub before: Option<Lockfile>,
+    /// Whether it says something else than before.
+    pub changed: bool,
     /// Whether it was written anew.
     pub written: bool,
 }
@@ -76,6 +78,22 @@ pub fn prepare<'a>(
     network: &Network<'_>,
     context: &Context<'_>,
 ) -> Result<Prepared<'a>, Failure> {
+    let mut prepared = resolve(preparation, network, context)?;
+    if prepared.changed && preparation.update != Update::Locked {
+        prepared.write_lock(context)?;
+    }
+    Ok(prepared)
+}
+
+/// Prepares the hosts, and leaves the lock as it is.
+///
+/// # Errors
+/// The first step that fails.
+pub fn resolve<'a>(
+    preparation: &Preparation<'a>,
+    network: &Network<'_>,
+    context: &Context<'_>,
+) -> Result<Prepared<'a>, Failure> {
     let before = read_lock(context)?;
     if preparation.update == Update::Locked && before.is_none() {
         return Err(LockError::Missing.into());
@@ -93,15 +111,7 @@ pub fn prepare<'a>(
     // 7
     let settling: Vec<Settling<'_>> = hosts.iter().map(settling).collect();
     let settled = packages::settle(&settling, before.as_ref(), &preparation.update, network)?;
-    if settled.changed && preparation.update != Update::Locked {
-        let text = settled.lock.to_text();
-        // a lock that the next run refuses must not take the place of a good one
-        Lockfile::parse(&text)
-            .map_err(|error| Failure::caused_by(Class::Internal, "the new lock cannot be read", error))?;
-        files::write_atomic(&context.in_project(LOCK), text.as_bytes())?;
-    }
-    let written = settled.changed && preparation.update != Update::Locked;
-    Ok(Prepared { hosts, lock: settled.lock, before, written })
+    Ok(Prepared { hosts, lock: settled.lock, before, changed: settled.changed, written: false })
 }
 
 fn prepare_host<'a>(
@@ -130,6 +140,20 @@ fn prepare_host<'a>(
 }
 
 impl Prepared<'_> {
+    /// Writes the lock.
+    ///
+    /// # Errors
+    /// It cannot be written; the old one is as it was.
+    pub fn write_lock(&mut self, context: &Context<'_>) -> Result<(), Failure> {
+        let text = self.lock.to_text();
+        // a lock that the next run refuses must not take the place of a good one
+        Lockfile::parse(&text)
+            .map_err(|error| Failure::caused_by(Class::Internal, "the new lock cannot be read", error))?;
+        files::write_atomic(&context.in_project(LOCK), text.as_bytes())?;
+        self.written = true;
+        Ok(())
+    }
+
     /// Gets every file that the lock names for these hosts.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ pub mod host;
 mod load;
 pub mod mirrors;
 pub(crate) mod package_names;
+pub mod pin;
 pub mod problem;
 mod raw;
 pub mod secrets;
