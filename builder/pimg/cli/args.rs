@@ -10,6 +10,7 @@ use clap_complete::Shell;
 use super::duration::duration;
 use super::flash_args::FlashArgs;
 use super::package_args::{LockedArgs, PackageArgs};
+use super::publish_args::PublishArgs;
 use super::secret_args::{SecretsArgs, SeedArgs};
 use super::status_args::StatusArgs;
 use super::test_args::TestArgs;
@@ -166,6 +167,14 @@ pub enum Command {
     /// Nothing is written to the images. The exit code is 10 if a node does not come where it should.
     #[command(after_help = "Example:\n  pimg test --profile k8sctl-pi5l --cluster --junit boot.xml")]
     Test(TestArgs),
+
+    /// Lay out built images as a release, with links below a URL
+    ///
+    /// The directory holds for each host the image, its digest, block map, manifest and bill of materials, and lists for
+    /// Raspberry Pi Imager: fit for a plain web server and for the assets of a release on GitHub. Only images of
+    /// `pimg build --release` are published, since all others hold secrets.
+    #[command(after_help = "Example:\n  pimg publish --base-url https://example.org/images")]
+    Publish(PublishArgs),
 
     /// Remove cached base images or built images
     #[command(after_help = "Example:\n  pimg clean --cache --older-than 7d")]

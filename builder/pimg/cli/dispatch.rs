@@ -110,6 +110,7 @@ pub(super) fn dispatch(
             let done = presenter.show("test", &outcome)?;
             Ok(if outcome.passed { done } else { ExitCode::BootTest })
         }
+        Command::Publish(args) => presenter.show("publish", &command::publish::run(&args.into(), context)?),
         Command::Clean(args) => {
             let request = CleanRequest { cache: args.cache, older_than: args.older_than, out: args.out };
             presenter.show("clean", &command::clean::run(&request, context)?)
@@ -135,6 +136,7 @@ pub(super) fn name(command: &Command) -> &'static str {
         Command::Seed(_) => "seed",
         Command::Status(_) => "status",
         Command::Test(_) => "test",
+        Command::Publish(_) => "publish",
         Command::Clean(_) => "clean",
         Command::Completions(_) => "completions",
         Command::Man(_) => "man",

@@ -87,7 +87,8 @@ mod tests {
             needs_seed: false,
             elapsed: Duration::from_micros(1_234_567),
         };
-        let text = super::result("build", &BuildOutcome { images: vec![image] }).expect("plain values");
+        let text = super::result("build", &BuildOutcome { images: vec![image], imager_manifest: None })
+            .expect("plain values");
         insta::assert_snapshot!(text, @r#"
         {
           "schema": 1,
@@ -109,7 +110,8 @@ mod tests {
                 "needs_seed": false,
                 "seconds": 1.235
               }
-            ]
+            ],
+            "imager_manifest": null
           }
         }
         "#);

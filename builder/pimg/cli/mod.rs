@@ -12,6 +12,7 @@ mod package_args;
 mod panic;
 mod printer;
 mod progress;
+mod publish_args;
 mod report;
 mod run;
 pub mod secret_args;

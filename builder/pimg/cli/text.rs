@@ -15,6 +15,7 @@ mod fetch;
 mod flash;
 mod lock;
 mod packages;
+mod publish;
 mod secrets;
 pub(super) mod status;
 mod test;
@@ -118,6 +119,10 @@ impl Show for BuildOutcome {
         if self.images.iter().any(|image| image.needs_seed) {
             text.err +=
                 "there are no secrets in it: `pimg seed --profile NAME PARTITION` puts them on each card\n";
+        }
+        if let Some(opened) = &self.imager_manifest {
+            let path = printable(&opened.display().to_string());
+            let _ = writeln!(text.err, "Raspberry Pi Imager opens `{path}`");
         }
         text
     }
@@ -283,8 +288,7 @@ impl Show for CleanOutcome {
             .iter()
             .map(|removed| row([&human_bytes(removed.size), &removed.path.display().to_string()]))
             .collect();
-        let directories = if self.removed.len() == 1 { "directory" } else { "directories" };
-        let err = format!("freed {} in {} {directories}\n", human_bytes(self.freed), self.removed.len());
+        let err = format!("freed {} in {}\n", human_bytes(self.freed), plural(self.removed.len(), "place"));
         Text { out: table(&rows), err }
     }
 }
@@ -340,9 +344,12 @@ mod tests {
             needs_seed: false,
             elapsed: Duration::from_millis(41_234),
         };
-        let text = BuildOutcome { images: vec![image] }.text(true);
+        let text = BuildOutcome { images: vec![image], imager_manifest: Some("out/x".into()) }.text(true);
         assert_eq!(text.out, "out/node-a/node-a-1.img.zst\n");
-        assert_eq!(text.err, "node-a:  700.0 MiB (3.0 GiB on a card)  212 changes  41.2 s  sha256 ab\n");
+        assert_eq!(
+            text.err,
+            "node-a:  700.0 MiB (3.0 GiB on a card)  212 changes  41.2 s  sha256 ab\nRaspberry Pi Imager opens `out/x`\n"
+        );
     }
 
     #[test]

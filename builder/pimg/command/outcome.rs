@@ -17,6 +17,7 @@ mod diff;
 mod flash;
 mod lock;
 mod packages;
+mod publish;
 mod secrets;
 mod status;
 mod test;
@@ -27,6 +28,7 @@ pub use diff::{
 pub use flash::{FlashOutcome, FlashedCard};
 pub use lock::{ChangeKind, LockChange, LockOutcome, LockedSetSummary};
 pub use packages::{PackageListing, PackageState, ShippedPackage};
+pub use publish::{PublishOutcome, PublishedImage};
 pub use secrets::{SecretNames, SecretsEdited, SecretsMade, SecretsOutcome, SeedOutcome};
 pub use status::{AskedNode, NodeAnswer, OverallState, Silence, StatusOutcome, StepState, StepStatus};
 pub use test::{DonePowerCut, NodeCheck, TestOutcome, TestedNode, TestedStep};
@@ -36,6 +38,8 @@ pub use test::{DonePowerCut, NodeCheck, TestOutcome, TestedNode, TestedStep};
 pub struct BuildOutcome {
     /// One entry a host, in the order of the build.
     pub images: Vec<BuiltImage>,
+    /// What Raspberry Pi Imager opens to show the images below `out`.
+    pub imager_manifest: Option<PathBuf>,
 }
 
 /// A finished image.

@@ -238,6 +238,17 @@ pub struct TestHardware {
     pub initrd: Option<PathBuf>,
 }
 
+/// `pimg publish`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublishRequest {
+    /// Where the files will be found.
+    pub base_url: String,
+    /// The directory to make; `None` is `release` below `out`.
+    pub to: Option<PathBuf>,
+    /// Where built images are; `None` is `out` in the project.
+    pub out: Option<PathBuf>,
+}
+
 /// `pimg clean`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CleanRequest {

@@ -16,6 +16,7 @@ use crate::host::device::FileDevice;
 use crate::host::files;
 use crate::image::base::BaseImage;
 use crate::image::manifest_check;
+use crate::image::release::manifest_beside;
 use crate::image::sweep::{SweepError, sweep};
 
 /// Longest digest file and manifest, in bytes.
@@ -87,6 +88,13 @@ pub(super) fn expected_digest(image: &Path) -> Result<Option<(PathBuf, String)>,
     Ok(Some((file, sha256)))
 }
 
+/// The manifest of an image: `manifest.json`, or in a release, where many lie side by side, one of its own name.
+pub(super) fn manifest_file(image: &Path) -> PathBuf {
+    let own = image.file_name().and_then(|name| name.to_str()).and_then(manifest_beside);
+    let own = own.map(|name| image.with_file_name(name)).filter(|own| own.is_file());
+    own.unwrap_or_else(|| image.with_file_name("manifest.json"))
+}
+
 /// The digest of a file, in lower-case hexadecimal.
 ///
 /// # Errors
@@ -135,7 +143,7 @@ fn changes_of_manifest(
     checks: &mut Vec<Check>,
 ) -> Result<Vec<String>, Failure> {
     const NAME: &str = "manifest";
-    let manifest_path = path.with_file_name("manifest.json");
+    let manifest_path = manifest_file(path);
     let Some(text) = files::read_optional(&manifest_path, LONGEST_TEXT)? else {
         let details = vec![format!("there is no `{}`", manifest_path.display())];
         checks.push(Check { name: NAME.to_owned(), verdict: Verdict::Skipped, details });

@@ -1,5 +1,6 @@
 //! The host's file system: reading, atomic writing, copying with holes, free space, locks.
 
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -209,6 +210,62 @@ pub fn list_directories(dir: &Path) -> Result<Vec<PathBuf>, HostError> {
     }
     directories.sort();
     Ok(directories)
+}
+
+/// The names of what is in `dir`, sorted, and whether each is a regular file; none where `dir` is missing.
+///
+/// # Errors
+/// `dir` is no directory, and whatever the system reports.
+pub fn list_names(dir: &Path) -> Result<Vec<(OsString, bool)>, HostError> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(HostError::file("list", dir)(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(HostError::file("list", dir))?;
+        names.push((entry.file_name(), entry.file_type().is_ok_and(|kind| kind.is_file())));
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Gives a file a second name, or a copy where the file system cannot.
+///
+/// # Errors
+/// `to` is there already, and whatever the system reports.
+pub fn link_or_copy(from: &Path, to: &Path) -> Result<(), HostError> {
+    match std::fs::hard_link(from, to) {
+        Ok(()) => Ok(()),
+        Err(_) => copy_sparse(from, to),
+    }
+}
+
+/// Writes a file as [`write_atomic`] does, unless it holds these bytes: whether that was needed.
+///
+/// # Errors
+/// Whatever the system reports; the old file is as it was.
+pub fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<bool, HostError> {
+    // one byte more than is looked for, so that a longer file is another one
+    let is_same = matches!(read_head(path, bytes.len() as u64 + 1), Ok(old) if old == bytes);
+    if !is_same {
+        write_atomic(path, bytes)?;
+    }
+    Ok(!is_same)
+}
+
+/// Removes a file: bytes given back, `None` where there was none.
+///
+/// # Errors
+/// Whatever the system reports.
+pub fn remove_file(path: &Path) -> Result<Option<u64>, HostError> {
+    let freed = disk_usage(path)?;
+    match std::fs::remove_file(path) {
+        Ok(()) => Ok(Some(freed)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(HostError::file("remove", path)(error)),
+    }
 }
 
 /// Removes a directory with all that is in it: bytes given back.

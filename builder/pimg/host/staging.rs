@@ -91,6 +91,32 @@ impl Staging {
     }
 }
 
+impl Staging {
+    /// Puts the directory `name` in the place of `out/<name>`, with everything in it safely on the disk. Nothing of the
+    /// old directory stays.
+    ///
+    /// # Errors
+    /// Whatever the system reports; `out/<name>` is as it was.
+    pub fn replace(&self, name: &str) -> Result<PathBuf, HostError> {
+        let (new, target) = (self.path().join(name), self.out.join(name));
+        sync_files(&new)?;
+        let exists = target.symlink_metadata().is_ok();
+        if !exists {
+            std::fs::rename(&new, &target).map_err(HostError::file("publish", &target))?;
+        } else if rustix::fs::renameat_with(CWD, &new, CWD, &target, RenameFlags::EXCHANGE).is_err() {
+            // a file system that cannot exchange two names: for a moment there is neither
+            let old = self.path().join(".replaced");
+            std::fs::rename(&target, &old).map_err(HostError::file("replace", &target))?;
+            std::fs::rename(&new, &target).map_err(|error| {
+                let _ = std::fs::rename(&old, &target);
+                HostError::file("publish", &target)(error)
+            })?;
+        }
+        sync_dir(&self.out)?;
+        Ok(target)
+    }
+}
+
 impl Drop for Staging {
     fn drop(&mut self) {
         // what cannot be removed now is removed by the next build
@@ -190,6 +216,20 @@ mod tests {
         assert_eq!(listing(&out), ["node-a"]);
         assert_eq!(listing(&out.join("node-a")), ["manifest.json", "node-a-1.img", "node-a-2.img"]);
         assert_eq!(fs::read_to_string(out.join("node-a/node-a-1.img"))?, "one");
+        Ok(())
+    }
+
+    #[test]
+    fn replacing_leaves_nothing_of_the_old_directory() -> Result<(), Box<dyn std::error::Error>> {
+        let dir = tempfile::tempdir()?;
+        let out = dir.path().join("out");
+        for version in ["1", "2"] {
+            let staging = Staging::new(&out)?;
+            fs::write(staging.directory("release")?.join(version), version)?;
+            assert_eq!(staging.replace("release")?, out.join("release"));
+        }
+        assert_eq!(listing(&out), ["release"]);
+        assert_eq!(listing(&out.join("release")), ["2"]);
         Ok(())
     }
 

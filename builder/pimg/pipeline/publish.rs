@@ -75,6 +75,8 @@ pub(super) fn publish(
         profile: host.profile.clone(),
         hostname: host.hostname.to_string(),
         version: host.image.version.clone(),
+        release: shared.recipe.ingredients.release,
+        time: pimg_deb::date::format_rfc3339(planned.epoch),
         base: BaseEntry::from(*base),
         lock_sha256: Some(shared.lock_sha256.clone()),
         image: ImageEntry::new(name.clone(), &emitted, *disk_id),
