@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What may lie at the top of the repository. A new name is a decision: write it here and in the README.
-const TOP_LEVEL: [&str; 21] = [
+const TOP_LEVEL: [&str; 22] = [
     ".cargo",
     ".ci",
     ".git",
@@ -19,6 +19,7 @@ const TOP_LEVEL: [&str; 21] = [
     "LICENSE-APACHE",
     "LICENSE-MIT",
     "README.md",
+    "action.yml",
     "builder",
     "clippy.toml",
     "deny.toml",

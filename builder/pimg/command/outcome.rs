@@ -133,6 +133,8 @@ pub struct CheckedHost {
     pub address: String,
     /// Its overlays, in the order in which they apply.
     pub overlays: Vec<String>,
+    /// The secret seed that its identity derives from: a file in the project, whether or not it is there yet.
+    pub seed: PathBuf,
 }
 
 /// `pimg plan`
