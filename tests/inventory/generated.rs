@@ -15,16 +15,73 @@ fn one_of(pieces: &'static [&'static str]) -> impl Strategy<Value = String> {
 
 fn value() -> impl Strategy<Value = String> {
     prop_oneof![
-        one_of(&["1", "-5", "007", "0x1f", "1.5", "1e3", "True", "yes", "None", "10.10.80.50", "a b", "a#b", "a # b", "", "'", "\\"]),
-        one_of(&["'q'", "\"q q\"", "'a' 'b'", "[1, 2]", "[1,", "{'a': 1}", "{\"a\": [None]}", "{1: (2,)}", "('x')", "r'\\n'", "b'x'"]),
-        one_of(&["{{ x }}", "'{\"k\": \"v\"}'", "5 # five", "'s' # s", "...", "set()", "lambda: 1", "é", "=", "a=b", "\\x41", "'\\x41'"]),
+        one_of(&[
+            "1",
+            "-5",
+            "007",
+            "0x1f",
+            "1.5",
+            "1e3",
+            "True",
+            "yes",
+            "None",
+            "10.10.80.50",
+            "a b",
+            "a#b",
+            "a # b",
+            "",
+            "'",
+            "\\"
+        ]),
+        one_of(&[
+            "'q'",
+            "\"q q\"",
+            "'a' 'b'",
+            "[1, 2]",
+            "[1,",
+            "{'a': 1}",
+            "{\"a\": [None]}",
+            "{1: (2,)}",
+            "('x')",
+            "r'\\n'",
+            "b'x'"
+        ]),
+        one_of(&[
+            "{{ x }}",
+            "'{\"k\": \"v\"}'",
+            "5 # five",
+            "'s' # s",
+            "...",
+            "set()",
+            "lambda: 1",
+            "é",
+            "=",
+            "a=b",
+            "\\x41",
+            "'\\x41'"
+        ]),
         "[-+0-9a-e_.xo'\"()\\[\\]{}:, #\\\\]{0,8}",
     ]
 }
 
 fn host() -> impl Strategy<Value = String> {
     prop_oneof![
-        one_of(&["a", "b", "c", "a:22", "b:0", "10.0.0.1", "[::1]:22", "n[1:3]", "n[01:03:2]", "n[a:c]", "g1", "_x", "x-:1", "\"q r\""]),
+        one_of(&[
+            "a",
+            "b",
+            "c",
+            "a:22",
+            "b:0",
+            "10.0.0.1",
+            "[::1]:22",
+            "n[1:3]",
+            "n[01:03:2]",
+            "n[a:c]",
+            "g1",
+            "_x",
+            "x-:1",
+            "\"q r\""
+        ]),
         one_of(&["n[3:1]", "n[1:2]m[a:b]:5", "n[", "n[1:]", "n[:2]", "n[c:a]", "a.b.c", "a:", "é"]),
         "[a-c0-2:.\\[\\]-]{1,6}",
     ]
@@ -33,7 +90,8 @@ fn host() -> impl Strategy<Value = String> {
 fn host_line() -> impl Strategy<Value = String> {
     let name = one_of(&["x", "y", "z", "ansible_host", "a-b", ""]);
     let quote = one_of(&["", "'", "\""]);
-    let variable = (name, quote, value()).prop_map(|(name, quote, value)| format!("{name}={quote}{value}{quote}"));
+    let variable =
+        (name, quote, value()).prop_map(|(name, quote, value)| format!("{name}={quote}{value}{quote}"));
     let tail = one_of(&["", "", "", " # comment", " #", " ;x"]);
     (host(), prop::collection::vec(variable, 0..3), tail)
         .prop_map(|(host, variables, tail)| format!("{host} {}{tail}", variables.join(" ")))
@@ -56,9 +114,11 @@ fn section() -> impl Strategy<Value = String> {
 
 /// What Ansible itself gets differently from run to run, or we leave as text: a set's order, and complex numbers.
 fn is_settled(text: &str) -> bool {
-    let is_complex = text.chars().zip(text.chars().skip(1)).any(|(a, b)| a.is_ascii_digit() && (b == 'j' || b == 'J'));
+    let is_complex =
+        text.chars().zip(text.chars().skip(1)).any(|(a, b)| a.is_ascii_digit() && (b == 'j' || b == 'J'));
     // `ungrouped` as somebody's child loses its hosts in an order of its own
-    let moves_ungrouped = text.split('[').any(|part| part.contains(":children]") && part.contains("\nungrouped"));
+    let moves_ungrouped =
+        text.split('[').any(|part| part.contains(":children]") && part.contains("\nungrouped"));
     !is_complex && !moves_ungrouped
 }
 

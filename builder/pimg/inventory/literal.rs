@@ -277,8 +277,13 @@ fn number(text: &str) -> Option<(Value, usize)> {
     if whole == 0 && !is_float {
         return None;
     }
-    let exponent = text.get(length..)?.strip_prefix(['e', 'E']).map(|rest| rest.strip_prefix(['+', '-']).unwrap_or(rest));
-    if let Some(count) = exponent.and_then(|rest| digits(rest, 10).map(|count| text.len() - rest.len() + count)) {
+    let exponent = text
+        .get(length..)?
+        .strip_prefix(['e', 'E'])
+        .map(|rest| rest.strip_prefix(['+', '-']).unwrap_or(rest));
+    if let Some(count) =
+        exponent.and_then(|rest| digits(rest, 10).map(|count| text.len() - rest.len() + count))
+    {
         is_float = true;
         length = count;
     }
