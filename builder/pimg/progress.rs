@@ -34,6 +34,11 @@ pub trait Reporter: Send + Sync {
     fn password(&self, _what: &str) -> Option<Zeroizing<String>> {
         None
     }
+    /// Asks a person a question that words answer; an empty answer stands for `default`. `None` where nobody can be
+    /// asked, or where nobody answers.
+    fn ask(&self, _question: &str, _default: &str) -> Option<String> {
+        None
+    }
     /// Whether the person asked to stop: long loops ask and end with an "interrupted" error.
     fn interrupted(&self) -> bool;
 }

@@ -7,8 +7,11 @@ mod support;
 mod tiny_base;
 
 mod clean;
+mod doctor;
 mod errors;
 mod help;
+mod import;
+mod new_project;
 mod project;
 mod publish;
 mod status;

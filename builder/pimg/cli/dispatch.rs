@@ -113,6 +113,13 @@ pub(super) fn dispatch(
             Ok(if outcome.passed { done } else { ExitCode::BootTest })
         }
         Command::Publish(args) => presenter.show("publish", &command::publish::run(&args.into(), context)?),
+        Command::New(args) => presenter.show("new", &command::new_project::run(&args.into(), context)?),
+        Command::Import(args) => presenter.show("import", &command::import::run(&args.into(), context)?),
+        Command::Doctor(args) => {
+            let outcome = command::doctor::run(&args.into(), context)?;
+            let done = presenter.show("doctor", &outcome)?;
+            Ok(if outcome.passed() { done } else { ExitCode::Host })
+        }
         Command::Clean(args) => {
             let request = CleanRequest { cache: args.cache, older_than: args.older_than, out: args.out };
             presenter.show("clean", &command::clean::run(&request, context)?)
@@ -141,6 +148,9 @@ pub(super) fn name(command: &Command) -> &'static str {
         Command::Status(_) => "status",
         Command::Test(_) => "test",
         Command::Publish(_) => "publish",
+        Command::New(_) => "new",
+        Command::Import(_) => "import",
+        Command::Doctor(_) => "doctor",
         Command::Clean(_) => "clean",
         Command::Completions(_) => "completions",
         Command::Man(_) => "man",

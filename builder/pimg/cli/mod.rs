@@ -3,6 +3,7 @@
 pub mod args;
 mod bump_args;
 mod dispatch;
+mod doctor_args;
 mod duration;
 pub mod exit_code;
 mod flash_args;
@@ -11,6 +12,10 @@ mod inspect_args;
 mod interrupt;
 mod json;
 mod keys_args;
+mod import_args;
+mod interrupt;
+mod json;
+mod new_args;
 mod package_args;
 mod panic;
 mod printer;

@@ -12,11 +12,14 @@ use crate::plan::change::{Ownership, Partition};
 
 mod bump;
 mod diff;
+mod doctor;
 mod fetch;
 mod flash;
 mod keys;
 mod inspect;
+mod import;
 mod lock;
+mod new_project;
 mod packages;
 mod publish;
 mod rebuild;

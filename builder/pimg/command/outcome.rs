@@ -16,10 +16,13 @@ use crate::plan::change::{Ownership, Partition};
 
 mod bump;
 mod diff;
+mod doctor;
 mod flash;
 mod keys;
 mod inspect;
+mod import;
 mod lock;
+mod new_project;
 mod packages;
 mod publish;
 mod rebuild;
@@ -32,10 +35,13 @@ pub use diff::{
     DiffOutcome, FactChange, FileChange, FileSide, InstalledVersion, PackageChange, PackageSide,
     SectionChange, UnitChange,
 };
+pub use doctor::{DoctorCheck, DoctorOutcome, DoctorState};
 pub use flash::{FlashOutcome, FlashedCard};
 pub use keys::{KeysMade, KeysOutcome, KeysShown};
 pub use inspect::{BuiltFrom, FactSummary, SectionSummary, UnitState};
+pub use import::{ImportOutcome, Row, RowKind, StoredSecret};
 pub use lock::{ChangeKind, LockChange, LockOutcome, LockedSetSummary};
+pub use new_project::NewOutcome;
 pub use packages::{PackageListing, PackageState, ShippedPackage};
 pub use publish::{PublishOutcome, PublishedImage};
 pub use rebuild::{
