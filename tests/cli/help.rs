@@ -25,6 +25,7 @@ fn the_program_lists_its_commands() {
       seed         Put a host's secrets on a card or image of `pimg build --release`
       status       Show how far the first boot of nodes is
       test         Boot images in QEMU until their nodes are finished, with faults on request
+      schema       Print the JSON Schema of profiles or overlays, for an editor
       clean        Remove cached base images or built images
       completions  Print the completion script of a shell
       man          Print the manual page of pimg or of one command
@@ -130,6 +131,7 @@ fn every_command_has_help_of_its_own() {
         "seed",
         "status",
         "test",
+        "schema",
         "clean",
         "completions",
         "man",

@@ -10,6 +10,7 @@ use clap_complete::Shell;
 use super::duration::duration;
 use super::flash_args::FlashArgs;
 use super::package_args::{LockedArgs, PackageArgs};
+use super::schema_args::SchemaArgs;
 use super::secret_args::{SecretsArgs, SeedArgs};
 use super::status_args::StatusArgs;
 use super::test_args::TestArgs;
@@ -166,6 +167,10 @@ pub enum Command {
     /// Nothing is written to the images. The exit code is 10 if a node does not come where it should.
     #[command(after_help = "Example:\n  pimg test --profile k8sctl-pi5l --cluster --junit boot.xml")]
     Test(TestArgs),
+
+    /// Print the JSON Schema of profiles or overlays, for an editor
+    #[command(after_help = "Example:\n  pimg schema profile > profile.schema.json")]
+    Schema(SchemaArgs),
 
     /// Remove cached base images or built images
     #[command(after_help = "Example:\n  pimg clean --cache --older-than 7d")]

@@ -103,6 +103,7 @@ pub(super) fn dispatch(
             Ok(outcome.failed().map_or(done, ExitCode::from))
         }
         Command::Secrets(args) => presenter.show("secrets", &command::secrets::run(args.into(), context)?),
+        Command::Schema(args) => presenter.print_raw(command::schema::run(args.into()).as_bytes()),
         Command::Seed(args) => presenter.show("seed", &command::seed::run(&args.into(), context)?),
         Command::Status(args) => presenter.status(args, context),
         Command::Test(args) => {
@@ -132,6 +133,7 @@ pub(super) fn name(command: &Command) -> &'static str {
         Command::Verify(_) => "verify",
         Command::Flash(_) => "flash",
         Command::Secrets(_) => "secrets",
+        Command::Schema(_) => "schema",
         Command::Seed(_) => "seed",
         Command::Status(_) => "status",
         Command::Test(_) => "test",

@@ -14,6 +14,7 @@ mod printer;
 mod progress;
 mod report;
 mod run;
+mod schema_args;
 pub mod secret_args;
 mod status;
 mod status_args;

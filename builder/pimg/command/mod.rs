@@ -14,6 +14,7 @@ pub mod outcome;
 mod packages;
 pub mod plan;
 pub mod request;
+pub mod schema;
 pub mod secrets;
 pub mod seed;
 pub mod status;
