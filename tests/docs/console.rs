@@ -149,8 +149,8 @@ impl Session {
         }
         let compared = Assert::new().try_eq(
             Some(&shown.command),
-            printed.trim_end().to_owned().into_data(),
-            shown.output.trim_end().to_owned().into_data(),
+            format!("{}\n", printed.trim_end()).into_data(),
+            shown.output.clone().into_data(),
         );
         compared.map_err(|error| format!("{error}"))
     }

@@ -35,7 +35,7 @@ pub fn commands() -> String {
 pub fn exit_codes() -> String {
     format!(
         "# Exit codes\n\nA number never changes its meaning, so scripts can tell \"no network\" from \"bad signature\".\n\n\
-         {}\nWith several causes the first one decides. `--json` gives the same class as a word, in `error`.\n",
+         {}\nWith `--json` the number is `error.code` of the answer as well.\n",
         ExitCode::markdown()
     )
 }
