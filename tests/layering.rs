@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room of the package `pimg`, and all that it may import: other rooms, or modules of them, or packages of ours.
-const ARROWS: [(&str, &[&str]); 17] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     ("main", &["cli"]),
     (
         "cli",
@@ -33,6 +33,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
             "guest",
             "host",
             "image",
+            "inventory",
             "lock",
             "machine",
             "overlay",
@@ -107,6 +108,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ("guest", &["failure", "plan", "profile", "secret", "pimg_deb"]),
     ("plan", &["failure", "profile::host", "secret"]),
     ("profile", &["failure", "secret"]),
+    ("inventory", &["profile"]),
     ("lock", &["failure", "pimg_deb"]),
     ("machine", &["failure", "guest::node_status", "profile::types"]),
     ("host", &["failure", "profile::host", "secret", "pimg_disk"]),
@@ -120,14 +122,14 @@ const ARROWS: [(&str, &[&str]); 17] = [
 const FENCES: [(&[&str], &[&str]); 5] = [
     (
         &["std::fs", "fs_err", "tempfile"],
-        &["pimg/host/", "pimg/image/", "pimg/profile/load.rs", "pimg/overlay/", "fetch/"],
+        &["pimg/host/", "pimg/image/", "pimg/profile/load.rs", "pimg/overlay/", "fetch/", "embed.rs"],
     ),
     (&["std::net::Tcp", "std::net::Udp", "reqwest"], &["fetch/"]),
     (
         &["process::Command", "process::exit"],
         &["pimg/host/tools.rs", "pimg/host/machine.rs", "pimg/cli/interrupt.rs"],
     ),
-    (&["env::var", "SystemTime::now"], &["pimg/host/env.rs"]),
+    (&["env::var", "SystemTime::now"], &["pimg/host/env.rs", "embed.rs"]),
     (&["serde"], &["pimg/", "fetch/"]),
 ];
 

@@ -8,6 +8,7 @@ pub mod failure;
 pub mod guest;
 pub mod host;
 pub mod image;
+pub mod inventory;
 pub mod lock;
 pub mod machine;
 pub mod overlay;

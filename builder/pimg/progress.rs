@@ -28,6 +28,11 @@ pub trait Reporter: Send + Sync {
     fn confirm(&self, _question: &str) -> Option<bool> {
         None
     }
+    /// Asks a person a question that words answer; an empty answer stands for `default`. `None` where nobody can be
+    /// asked, or where nobody answers.
+    fn ask(&self, _question: &str, _default: &str) -> Option<String> {
+        None
+    }
     /// Whether the person asked to stop: long loops ask and end with an "interrupted" error.
     fn interrupted(&self) -> bool;
 }

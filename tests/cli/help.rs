@@ -26,6 +26,9 @@ fn the_program_lists_its_commands() {
       status       Show how far the first boot of nodes is
       test         Boot images in QEMU until their nodes are finished, with faults on request
       schema       Print the JSON Schema of profiles or overlays, for an editor
+      new          Make a project: profiles, overlays, a README
+      import       Make profiles of the Ansible inventory of the playbook
+      doctor       Say what this machine has and lacks for each command
       clean        Remove cached base images or built images
       completions  Print the completion script of a shell
       man          Print the manual page of pimg or of one command
@@ -132,6 +135,9 @@ fn every_command_has_help_of_its_own() {
         "status",
         "test",
         "schema",
+        "new",
+        "import",
+        "doctor",
         "clean",
         "completions",
         "man",

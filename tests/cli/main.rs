@@ -2,8 +2,11 @@
 #![expect(clippy::disallowed_methods, reason = "tests run pimg")]
 
 mod clean;
+mod doctor;
 mod errors;
 mod help;
+mod import;
+mod new_project;
 mod project;
 mod status;
 

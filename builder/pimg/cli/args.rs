@@ -8,7 +8,10 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::duration::duration;
+use super::doctor_args::DoctorArgs;
 use super::flash_args::FlashArgs;
+use super::import_args::ImportArgs;
+use super::new_args::NewArgs;
 use super::package_args::{LockedArgs, PackageArgs};
 use super::schema_args::SchemaArgs;
 use super::secret_args::{SecretsArgs, SeedArgs};
@@ -171,6 +174,26 @@ pub enum Command {
     /// Print the JSON Schema of profiles or overlays, for an editor
     #[command(after_help = "Example:\n  pimg schema profile > profile.schema.json")]
     Schema(SchemaArgs),
+
+    /// Make a project: profiles, overlays, a README
+    ///
+    /// On a terminal it asks a few questions. With --yes, or without a terminal, what no option says is as in the example.
+    /// Nothing that is there is overwritten.
+    #[command(after_help = "Example:\n  pimg new my-cluster")]
+    New(NewArgs),
+
+    /// Make profiles of the Ansible inventory of the playbook
+    ///
+    /// Reads INI inventories as Ansible does. Passwords, tokens and keys become references: the profiles name them, and
+    /// `pimg secrets edit` is to store them. Profiles that are there are never overwritten.
+    #[command(after_help = "Example:\n  pimg import hosts.ini --check")]
+    Import(ImportArgs),
+
+    /// Say what this machine has and lacks for each command
+    ///
+    /// The exit code is 9 if something is missing that nothing goes without. Name a command to count what it needs as well.
+    #[command(after_help = "Example:\n  pimg doctor test")]
+    Doctor(DoctorArgs),
 
     /// Remove cached base images or built images
     #[command(after_help = "Example:\n  pimg clean --cache --older-than 7d")]

@@ -111,6 +111,13 @@ pub(super) fn dispatch(
             let done = presenter.show("test", &outcome)?;
             Ok(if outcome.passed { done } else { ExitCode::BootTest })
         }
+        Command::New(args) => presenter.show("new", &command::new_project::run(&args.into(), context)?),
+        Command::Import(args) => presenter.show("import", &command::import::run(&args.into(), context)?),
+        Command::Doctor(args) => {
+            let outcome = command::doctor::run(&args.into(), context)?;
+            let done = presenter.show("doctor", &outcome)?;
+            Ok(if outcome.passed() { done } else { ExitCode::Host })
+        }
         Command::Clean(args) => {
             let request = CleanRequest { cache: args.cache, older_than: args.older_than, out: args.out };
             presenter.show("clean", &command::clean::run(&request, context)?)
@@ -137,6 +144,9 @@ pub(super) fn name(command: &Command) -> &'static str {
         Command::Seed(_) => "seed",
         Command::Status(_) => "status",
         Command::Test(_) => "test",
+        Command::New(_) => "new",
+        Command::Import(_) => "import",
+        Command::Doctor(_) => "doctor",
         Command::Clean(_) => "clean",
         Command::Completions(_) => "completions",
         Command::Man(_) => "man",

@@ -2,12 +2,15 @@
 
 pub mod args;
 mod dispatch;
+mod doctor_args;
 mod duration;
 pub mod exit_code;
 mod flash_args;
 pub mod generate;
+mod import_args;
 mod interrupt;
 mod json;
+mod new_args;
 mod package_args;
 mod panic;
 mod printer;

@@ -137,6 +137,17 @@ impl Printer {
         Some(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
     }
 
+    /// Asks a person on the terminal for words; `None` where there is none, and at the end of what is typed.
+    pub(super) fn ask_for(&self, question: &str, default: &str) -> Option<String> {
+        let stdin = io::stdin();
+        if !stdin.is_terminal() {
+            return None;
+        }
+        self.always(&format!("{question} [{default}]: "));
+        let mut answer = String::new();
+        (stdin.read_line(&mut answer).ok()? > 0).then_some(answer)
+    }
+
     /// Tells a person something in any case. There is no one left to tell where stderr is gone.
     pub(super) fn always(&self, text: &str) {
         let _ = self.stderr.text(text);

@@ -334,6 +334,11 @@ impl Reporter for Progress {
         bars.suspend(|| self.printer.ask(question))
     }
 
+    fn ask(&self, question: &str, default: &str) -> Option<String> {
+        let Display::Bars(bars) = &self.display else { return None };
+        bars.suspend(|| self.printer.ask_for(question, default))
+    }
+
     fn interrupted(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed)
     }

@@ -11,9 +11,12 @@ use crate::command::outcome::{
 use crate::plan::change::{Ownership, Partition};
 
 mod diff;
+mod doctor;
 mod fetch;
 mod flash;
+mod import;
 mod lock;
+mod new_project;
 mod packages;
 mod secrets;
 pub(super) mod status;

@@ -14,8 +14,11 @@ use crate::failure::Class;
 use crate::plan::change::{Ownership, Partition};
 
 mod diff;
+mod doctor;
 mod flash;
+mod import;
 mod lock;
+mod new_project;
 mod packages;
 mod secrets;
 mod status;
@@ -24,8 +27,11 @@ mod test;
 pub use diff::{
     DiffOutcome, FactChange, FileChange, FileSide, InstalledVersion, PackageChange, PackageSide, UnitChange,
 };
+pub use doctor::{DoctorCheck, DoctorOutcome, DoctorState};
 pub use flash::{FlashOutcome, FlashedCard};
+pub use import::{ImportOutcome, Row, RowKind, StoredSecret};
 pub use lock::{ChangeKind, LockChange, LockOutcome, LockedSetSummary};
+pub use new_project::NewOutcome;
 pub use packages::{PackageListing, PackageState, ShippedPackage};
 pub use secrets::{SecretNames, SecretsEdited, SecretsMade, SecretsOutcome, SeedOutcome};
 pub use status::{AskedNode, NodeAnswer, OverallState, Silence, StatusOutcome, StepState, StepStatus};

@@ -269,6 +269,45 @@ pub struct SeedRequest {
     pub target: PathBuf,
 }
 
+/// `pimg import`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportRequest {
+    /// The inventory.
+    pub inventory: PathBuf,
+    /// Whether nothing is written.
+    pub check: bool,
+}
+
+/// `pimg doctor`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DoctorRequest {
+    /// Commands whose needs count as needed.
+    pub commands: Vec<String>,
+    /// Whether the network is tried.
+    pub network: bool,
+}
+
+/// `pimg new`: what is `None` is asked for, or as in the example.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewRequest {
+    /// Where the project is made.
+    pub directory: PathBuf,
+    /// Whether nothing is asked.
+    pub yes: bool,
+    /// Name of the cluster.
+    pub cluster: Option<String>,
+    /// `NAME=ADDRESS/PREFIX` of each node.
+    pub nodes: Vec<String>,
+    /// The nodes' router.
+    pub gateway: Option<String>,
+    /// Who logs in.
+    pub user: Option<String>,
+    /// `pxvirt`, `proxmox` or `none`.
+    pub pve: Option<String>,
+    /// Names of features.
+    pub features: Option<Vec<String>>,
+}
+
 /// `pimg status`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusRequest {

@@ -211,6 +211,24 @@ pub fn list_directories(dir: &Path) -> Result<Vec<PathBuf>, HostError> {
     Ok(directories)
 }
 
+/// The names in a directory, sorted; none where it is missing. Names that are no UTF-8 are left out.
+///
+/// # Errors
+/// Whatever the system reports.
+pub fn list_names(dir: &Path) -> Result<Vec<String>, HostError> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(HostError::file("list", dir)(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.extend(entry.map_err(HostError::file("list", dir))?.file_name().into_string());
+    }
+    names.sort();
+    Ok(names)
+}
+
 /// Removes a directory with all that is in it: bytes given back.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 pub(crate) mod check;
 mod check_network;
 pub(crate) mod document;
+pub mod draft;
 mod error;
 pub mod host;
 pub mod keys;
