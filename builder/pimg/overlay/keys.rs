@@ -7,6 +7,7 @@ use crate::profile::schema::{Format, NEEDED, Section};
 /// Settings of overlays.
 #[rustfmt::skip] // a table: one row a key
 pub const OVERLAY: Format = Format {
+    name: "overlay",
     title: "Keys of an overlay",
     meaning: "What a feature needs besides its files: `overlays/NAME/overlay.toml`. How the parts of an overlay work together \
               is in [Write an overlay](../how-to/write-an-overlay.md). A *condition* (`when`) is an expression over the \

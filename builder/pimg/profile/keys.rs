@@ -8,6 +8,7 @@ use super::schema::{Format, Key, Kind, NEEDED, Section};
 /// Profiles.
 #[rustfmt::skip] // a table: one row a key
 pub const PROFILE: Format = Format {
+    name: "profile",
     title: "Keys of a profile",
     meaning: "What a node is to be: `profiles/NAME.toml`. Where a key is left out and the profile `extends` others, theirs \
               holds; `left out` says what holds if they have none either. A *size* is a number of bytes, or text with a \

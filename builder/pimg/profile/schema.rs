@@ -11,6 +11,8 @@ use serde_json::{Map, Value, json};
 /// A file format: all its tables, the topmost first.
 #[derive(Clone, Copy, Debug)]
 pub struct Format {
+    /// Its name in file names.
+    pub(crate) name: &'static str,
     /// What a file of it is called.
     pub(crate) title: &'static str,
     /// What it is for, in one sentence.
@@ -151,6 +153,16 @@ fn plain(text: &str) -> String {
 }
 
 impl Format {
+    /// Where the schema is in a project.
+    pub fn schema_path(&self) -> String {
+        format!("docs/reference/{}.schema.json", self.name)
+    }
+
+    /// The line by which a file names its schema; `up` leads from its directory to the project's.
+    pub(crate) fn directive(&self, up: &str) -> String {
+        format!("#:schema {up}{}\n", self.schema_path())
+    }
+
     /// A JSON Schema (draft 7, which every editor's TOML plug-in knows), with a line break at its end.
     pub fn json_schema(&self) -> String {
         let mut root = json!({
