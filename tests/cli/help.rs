@@ -28,6 +28,7 @@ fn the_program_lists_its_commands() {
       status       Show how far the first boot of nodes is
       test         Boot images in QEMU until their nodes are finished, with faults on request
       publish      Lay out built images as a release, with links below a URL
+      schema       Print the JSON Schema of profiles or overlays, for an editor
       new          Make a project: profiles, overlays, a README
       import       Make profiles of the Ansible inventory of the playbook
       doctor       Say what this machine has and lacks for each command
@@ -143,6 +144,7 @@ fn every_command_has_help_of_its_own() {
         "status",
         "test",
         "publish",
+        "schema",
         "new",
         "import",
         "doctor",

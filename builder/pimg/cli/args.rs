@@ -20,6 +20,7 @@ use super::new_args::NewArgs;
 use super::package_args::{LockedArgs, PackageArgs};
 use super::publish_args::PublishArgs;
 use super::rebuild_args::RebuildArgs;
+use super::schema_args::SchemaArgs;
 use super::secret_args::{SecretsArgs, SeedArgs};
 use super::status_args::StatusArgs;
 use super::test_args::TestArgs;
@@ -211,6 +212,10 @@ pub enum Command {
     /// `pimg build --release` are published, since all others hold secrets.
     #[command(after_help = "Example:\n  pimg publish --base-url https://example.org/images")]
     Publish(PublishArgs),
+    /// Print the JSON Schema of profiles or overlays, for an editor
+    #[command(after_help = "Example:\n  pimg schema profile > profile.schema.json")]
+    Schema(SchemaArgs),
+
     /// Make a project: profiles, overlays, a README
     ///
     /// On a terminal it asks a few questions. With --yes, or without a terminal, what no option says is as in the example.

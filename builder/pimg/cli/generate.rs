@@ -1,5 +1,7 @@
 //! What is generated from the command line's own definition: completions and manual pages.
 
+mod markdown;
+
 use std::fmt::Write as _;
 use std::io;
 
@@ -10,6 +12,7 @@ use clap_mangen::Man;
 use super::args::Cli;
 use super::exit_code::ExitCode;
 use crate::failure::{Class, Failure};
+pub use markdown::{commands, exit_codes};
 
 /// Environment variables that pimg reads, and what they do.
 pub const VARIABLES: [(&str, &str); 6] = [

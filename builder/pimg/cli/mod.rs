@@ -24,6 +24,7 @@ mod publish_args;
 mod rebuild_args;
 mod report;
 mod run;
+mod schema_args;
 pub mod secret_args;
 mod status;
 mod status_args;

@@ -24,6 +24,7 @@ mod project_files;
 pub mod publish;
 pub mod rebuild;
 pub mod request;
+pub mod schema;
 pub mod secrets;
 mod sections;
 pub mod seed;

@@ -6,8 +6,10 @@ use super::shipped;
 use crate::failure::{Class, Failure};
 use crate::host::files;
 use crate::host::new_files::{self, NewFile, Trial};
+use crate::overlay::keys::OVERLAY;
 use crate::profile::Profiles;
 use crate::profile::draft::Draft;
+use crate::profile::keys::PROFILE;
 
 /// Longest profile of the base image, in bytes.
 const LONGEST: u64 = 1 << 20;
@@ -37,6 +39,10 @@ pub(super) fn of_drafts(dir: &Path, drafts: &[Draft]) -> Result<Vec<NewFile>, Fa
     overlays.dedup();
     for overlay in overlays.iter().filter(|overlay| !dir.join(overlay).exists()) {
         new.extend(shipped::below(overlay));
+    }
+    // shipped overlays name theirs, too
+    for format in [PROFILE, OVERLAY].iter().filter(|format| !dir.join(format.schema_path()).exists()) {
+        new.push(NewFile::text(format.schema_path(), format.json_schema()));
     }
     try_out(drafts, &trial, &overlays)?;
     Ok(new)

@@ -383,3 +383,12 @@ pub struct StatusRequest {
     /// Whether to ask again until all are finished or one has failed.
     pub watch: bool,
 }
+
+/// `pimg schema`: a kind of file that people write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SchemaRequest {
+    /// `profiles/NAME.toml`
+    Profile,
+    /// `overlays/NAME/overlay.toml`
+    Overlay,
+}

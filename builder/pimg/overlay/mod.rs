@@ -9,6 +9,7 @@ mod downloads;
 mod error;
 mod files;
 mod keyring;
+pub mod keys;
 mod layers;
 mod manifest;
 mod ownership;

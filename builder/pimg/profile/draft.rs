@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::keys::PROFILE;
+
 /// Dotted key → value in TOML.
 pub type Settings = BTreeMap<&'static str, String>;
 
@@ -142,7 +144,8 @@ impl Draft {
     pub fn files(&self) -> Vec<(String, String)> {
         let mut files = vec![(format!("{}.toml", self.name), self.shared())];
         files.extend(self.nodes.iter().map(|node| (format!("{}.toml", node.name), self.node(node))));
-        files
+        // an editor knows every key by it
+        files.into_iter().map(|(name, text)| (name, format!("{}{text}", PROFILE.directive("../")))).collect()
     }
 
     fn shared(&self) -> String {
