@@ -29,8 +29,8 @@ fn built(project: &Project, host: &str, version: &str, release: bool) {
 
 fn manifest(host: &str, version: &str, release: bool, secret: &str) -> String {
     format!(
-        r#"{{"schema": 1, "hostname": "{host}", "version": "{version}", "release": {release},
-            "time": "2025-12-04T14:46:53Z", "base": {{"source": "base.img.xz"}},
+        r#"{{"schema": 1, "hostname": "{host}", "version": "{version}", "build": {{"release": {release}, "source_date_epoch": 1764859613}},
+            "base": {{"source": "base.img.xz"}},
             "image": {{"file": "{host}-{version}.img.zst", "size": 5, "sha256": "{SHA256}",
                        "raw_size": 10, "raw_sha256": "00"}},
             "changes": [{{"path": "{secret}", "secret": true}}, {{"path": "/etc/hostname"}}]}}"#

@@ -8,14 +8,12 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::bump_args::BumpArgs;
-use super::duration::duration;
-use super::flash_args::FlashArgs;
-use super::keys_args::KeysArgs;
-use super::inspect_args::{DiffArgs, InspectArgs};
 use super::doctor_args::DoctorArgs;
 use super::duration::duration;
 use super::flash_args::FlashArgs;
 use super::import_args::ImportArgs;
+use super::inspect_args::{DiffArgs, InspectArgs};
+use super::keys_args::KeysArgs;
 use super::new_args::NewArgs;
 use super::package_args::{LockedArgs, PackageArgs};
 use super::publish_args::PublishArgs;

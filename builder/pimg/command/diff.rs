@@ -15,6 +15,7 @@ mod text;
 mod units;
 
 use std::io;
+use std::path::Path;
 
 use self::scope::Scope;
 use super::Context;
@@ -49,6 +50,17 @@ pub fn run(request: &DiffRequest, context: &Context<'_>) -> Result<DiffOutcome, 
     let mut outcome = compare(&opened_a.image, &opened_b.image, &alike, &scope, context)?;
     outcome.full = request.full;
     (outcome.a, outcome.b) = (a.shown, b.shown);
+    Ok(outcome)
+}
+
+/// Compares two images that are files.
+///
+/// # Errors
+/// One of them cannot be read.
+pub(super) fn of_files(a: &Path, b: &Path, context: &Context<'_>) -> Result<DiffOutcome, Failure> {
+    let (opened_a, opened_b) = (images::open_file(a, context)?, images::open_file(b, context)?);
+    let mut outcome = compare_opened(&opened_a, &opened_b, context)?;
+    (outcome.a, outcome.b) = (a.to_path_buf(), b.to_path_buf());
     Ok(outcome)
 }
 

@@ -42,12 +42,14 @@ impl Place {
     /// # Errors
     /// It cannot be read, or is no image of Raspberry Pi OS.
     pub(super) fn open(&self, context: &Context<'_>) -> Result<LookedAt, Failure> {
-        let cache = CacheDir::open(&cache_dir(context)?)?;
-        if self.is_cached {
-            return LookedAt::open_raw(&self.path);
-        }
-        LookedAt::open(&self.path, cache.path(), &WatchReporter::new(context.reporter))
+        if self.is_cached { LookedAt::open_raw(&self.path) } else { open_file(&self.path, context) }
     }
+}
+
+/// Opens an image file, with a place to decode what cannot be read as it lies.
+pub(super) fn open_file(path: &Path, context: &Context<'_>) -> Result<LookedAt, Failure> {
+    let cache = CacheDir::open(&cache_dir(context)?)?;
+    LookedAt::open(path, cache.path(), &WatchReporter::new(context.reporter))
 }
 
 /// Both images of a comparison.

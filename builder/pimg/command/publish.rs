@@ -164,7 +164,7 @@ fn publishable(built: Vec<Built>, out: &Path) -> Result<Vec<(PathBuf, BuiltHost)
         hosts.push((directory, host));
     }
     let quoted = |name: &String| format!("`{name}`");
-    let private: Vec<_> = hosts.iter().filter(|(_, host)| !host.release).collect();
+    let private: Vec<_> = hosts.iter().filter(|(_, host)| !host.is_release()).collect();
     if let Some((directory, _)) = private.first() {
         let names: Vec<_> = private.iter().map(|(_, host)| quoted(&host.hostname)).collect();
         let why = "built without `--release`, with private ssh host keys and secrets inside";

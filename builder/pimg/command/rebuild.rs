@@ -15,7 +15,7 @@ use serde_json::Value;
 use self::difference::{first_difference, place_of};
 use super::diff;
 use super::outcome::{BuiltImage, ComparedFile, Difference, RebuildOutcome};
-use super::request::{DiffRequest, Ingredients, RebuildRequest, Selection};
+use super::request::{Ingredients, RebuildRequest, Selection};
 use super::{Context, hosts, inspect, verify};
 use crate::failure::{Class, Failure};
 use crate::host::cache::CacheDir;
@@ -166,8 +166,7 @@ fn describe(
     difference.place = difference.raw_offset.map(|offset| place_of(&made.image, offset));
     drop((a, b, given, made));
     if difference.raw_offset.is_some() {
-        let request = DiffRequest { a: image.to_path_buf(), b: built.image.clone() };
-        difference.diff = Some(diff::run(&request, context)?);
+        difference.diff = Some(diff::of_files(image, &built.image, context)?);
     }
     Ok(difference)
 }

@@ -25,10 +25,6 @@ pub struct Manifest {
     pub hostname: String,
     /// Version of the image.
     pub version: String,
-    /// Whether it was built by `--release`: without values of secrets, password and private ssh keys.
-    pub release: bool,
-    /// The build's time, to which everything written is dated, as `YYYY-MM-DDThh:mm:ssZ`.
-    pub time: String,
     /// The base image.
     pub base: BaseEntry,
     /// Digest of `pimg.lock`, where the project has one.

@@ -4,6 +4,7 @@
 //! sizes are in bytes and whose `extract_` fields are about the raw image. Imager leaves the start of a card blank if
 //! `extract_sha256` does not match what it wrote.
 
+use pimg_deb::date::format_rfc3339;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -26,12 +27,8 @@ pub struct BuiltHost {
     pub hostname: String,
     /// Version of the image.
     pub version: String,
-    /// Whether everything secret was left out. Manifests of old say nothing about it.
-    #[serde(default)]
-    pub release: bool,
-    /// The build's time, `YYYY-MM-DDThh:mm:ssZ`. Manifests of old have none.
-    #[serde(default)]
-    pub time: String,
+    /// How it was built. Manifests of old say nothing about it.
+    pub build: Option<BuiltHow>,
     /// The base image.
     pub base: BuiltBase,
     /// The image itself.
@@ -39,6 +36,15 @@ pub struct BuiltHost {
     /// Every change made to the base.
     #[serde(default)]
     pub changes: Vec<BuiltChange>,
+}
+
+/// How an image was built.
+#[derive(Clone, Debug, Deserialize)]
+pub struct BuiltHow {
+    /// Whether everything secret was left out.
+    pub release: bool,
+    /// The time of everything that was written, in seconds since 1970.
+    pub source_date_epoch: i64,
 }
 
 /// The base of an image.
@@ -75,8 +81,14 @@ pub struct BuiltImageFile {
 
 impl BuiltHost {
     /// The day of the build, `YYYY-MM-DD`; `None` where the manifest does not tell.
-    fn day(&self) -> Option<&str> {
-        self.time.split_once('T').map(|(day, _)| day).filter(|day| day.len() == "YYYY-MM-DD".len())
+    fn day(&self) -> Option<String> {
+        let time = format_rfc3339(self.build.as_ref()?.source_date_epoch);
+        time.split_once('T').map(|(day, _)| day.to_owned())
+    }
+
+    /// Whether everything secret was left out.
+    pub fn is_release(&self) -> bool {
+        self.build.as_ref().is_some_and(|build| build.release)
     }
 
     /// The paths of its secrets, but for the list of passwords, which an image of `--release` has without any.
@@ -88,7 +100,7 @@ impl BuiltHost {
     fn description(&self) -> String {
         // of a URL or a path the last part: nobody else needs to know where a base lay
         let base = self.base.source.rsplit('/').next().unwrap_or_default();
-        let secrets = if self.release { "; has no secrets until `pimg seed`" } else { "" };
+        let secrets = if self.is_release() { "; has no secrets until `pimg seed`" } else { "" };
         format!("Version {} on {base}{secrets}", self.version)
     }
 }
@@ -124,7 +136,7 @@ impl Entry {
             extract_sha256: host.image.raw_sha256.clone(),
             image_download_size: host.image.size,
             image_download_sha256: host.image.sha256.clone(),
-            release_date: host.day()?.to_owned(),
+            release_date: host.day()?,
             devices: [DEVICE],
             init_format: "none",
         })
@@ -188,9 +200,9 @@ mod tests {
 
     use super::{BuiltHost, Entry, double_click, list};
 
-    fn host(time: &str, release: bool) -> BuiltHost {
+    fn host(build: &str) -> BuiltHost {
         let text = format!(
-            r#"{{"schema": 1, "hostname": "node-a", "version": "3", "release": {release}, "time": "{time}",
+            r#"{{"schema": 1, "hostname": "node-a", "version": "3", {build}
                 "base": {{"source": "https://example.org/x/base.img.xz", "sha256": "00", "raw_sha256": "01"}},
                 "image": {{"file": "node-a-3.img.zst", "size": 5, "sha256": "ab", "raw_size": 10,
                            "raw_sha256": "cd", "disk_id": "00000001"}}}}"#
@@ -205,7 +217,8 @@ mod tests {
 
     #[test]
     fn a_list_has_what_imager_asks_for() {
-        let entry = entry(&host("2025-12-04T14:46:53Z", true)).expect("has a time");
+        let entry = entry(&host(r#""build": {"release": true, "source_date_epoch": 1764859613},"#))
+            .expect("has a time");
         let text = String::from_utf8(list(&[entry])).expect("UTF-8");
         insta::assert_snapshot!(text, @r#"
         {
@@ -232,7 +245,8 @@ mod tests {
 
     #[test]
     fn a_double_click_offers_the_machine_too() {
-        let entry = entry(&host("2025-12-04T14:46:53Z", false)).expect("has a time");
+        let entry = entry(&host(r#""build": {"release": false, "source_date_epoch": 1764859613},"#))
+            .expect("has a time");
         assert_eq!(entry.description, "Version 3 on base.img.xz");
         let text: serde_json::Value = serde_json::from_slice(&double_click(&[entry])).expect("JSON");
         assert_eq!(text["imager"]["devices"][0]["tags"], text["os_list"][0]["devices"]);
@@ -243,7 +257,6 @@ mod tests {
 
     #[test]
     fn a_manifest_without_a_time_makes_no_entry() {
-        assert!(entry(&host("", true)).is_none());
-        assert!(entry(&host("yesterday", true)).is_none());
+        assert!(entry(&host("")).is_none());
     }
 }

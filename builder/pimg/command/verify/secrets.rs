@@ -56,7 +56,7 @@ fn is_release(image: &BaseImage, manifest: Option<&Value>) -> Result<bool, Failu
     let path = GuestPath::new(format!("/{NOTE}"))
         .map_err(|error| Failure::caused_by(Class::Internal, "a path of ours", error))?;
     let has_note = image.kind(Partition::Boot, &path)?.is_some();
-    Ok(has_note || manifest.is_some_and(|manifest| manifest["release"] == true))
+    Ok(has_note || manifest.is_some_and(|manifest| manifest["build"]["release"] == true))
 }
 
 fn describe(found: &[Leak]) -> Vec<String> {
