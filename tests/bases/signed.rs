@@ -395,14 +395,10 @@ fn in_toto_reads_the_provenance_and_it_names_lock_base_and_commit() {
     let place = signed.project.path().to_str().expect("UTF-8");
     assert!(!made.to_string().contains(place), "no path of this machine: {made}");
     // the 32 bytes of the key are behind the algorithm and the ID
-    let hex = format!("base64 -d | tail -c 32 | od -An -v -tx1 | tr -d ' \\n'");
-    let key = judge(
-        signed.project.path(),
-        "bash",
-        &["-c", &hex],
-        signed.text("minisign.pub").lines().nth(1).expect("a key"),
-    )
-    .1;
+    let hex = "base64 -d | tail -c 32 | od -An -v -tx1 | tr -d ' \\n'";
+    let public = signed.text("minisign.pub");
+    let line = public.lines().nth(1).expect("a key");
+    let key = judge(signed.project.path(), "bash", &["-c", hex], line).1;
     let (is_good, told) = judge(&directory, python.to_str().expect("UTF-8"), &["-c", READ, &key], "");
     assert!(is_good, "{told}");
 

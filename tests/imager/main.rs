@@ -136,7 +136,7 @@ fn a_release_is_what_its_list_says() {
     let output = project.pimg_ok(&["publish", "--base-url", &site.url("pi")]);
     let printed = String::from_utf8(output.stdout).expect("UTF-8");
     let files: Vec<PathBuf> = printed.lines().map(|line| project.join(line)).collect();
-    assert_eq!(files.len(), 5 * 2 + 3, "{printed}");
+    assert_eq!(files.len(), 6 * 2 + 4, "{printed}");
     for file in &files {
         let name = file.file_name().expect("a name").to_string_lossy();
         site.put(&format!("pi/{name}"), fs::read(file).expect("a file of the release"));

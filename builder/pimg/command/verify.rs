@@ -21,7 +21,7 @@ use crate::image::manifest_check;
 use crate::image::opened::OpenedImage;
 use crate::image::release::manifest_beside;
 use crate::image::sweep::{SweepError, sweep};
-use crate::pipeline::{self, KnownSecrets};
+use crate::pipeline;
 
 /// Longest digest file and manifest, in bytes.
 const LONGEST_TEXT: u64 = 256 << 20;
@@ -33,9 +33,8 @@ const LONGEST_TEXT: u64 = 256 << 20;
 pub fn run(request: &VerifyRequest, context: &Context<'_>) -> Result<VerifyOutcome, Failure> {
     let image = &request.image;
     let signer = Signer::new(request.key.as_deref(), context)?;
-    let known = secrets::of_project(context)?;
     if image.is_dir() {
-        return directory::run(image, &signer, &known, context);
+        return directory::run(image, &signer, context);
     }
     let mut digests = Digests::new(context);
     let mut checks = Vec::new();
@@ -45,7 +44,7 @@ pub fn run(request: &VerifyRequest, context: &Context<'_>) -> Result<VerifyOutco
         checks.push(beside::sums_of_image(image, listing, &signer, &mut digests)?);
     }
     checks.push(beside::signature(&directory, listing.as_ref(), &signer)?);
-    checks.extend(image_checks(image, &signer, &known, &mut digests, context)?);
+    checks.extend(image_checks(image, &signer, &mut secrets::Lazy::default(), &mut digests, context)?);
     Ok(VerifyOutcome { image: image.clone(), checks })
 }
 
@@ -53,7 +52,7 @@ pub fn run(request: &VerifyRequest, context: &Context<'_>) -> Result<VerifyOutco
 fn image_checks(
     image: &Path,
     signer: &Signer,
-    known: &KnownSecrets,
+    known: &mut secrets::Lazy,
     digests: &mut Digests<'_>,
     context: &Context<'_>,
 ) -> Result<Vec<Check>, Failure> {

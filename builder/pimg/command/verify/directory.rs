@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use super::{beside, image_checks};
+use super::{beside, image_checks, secrets};
 use crate::command::Context;
 use crate::command::outcome::{Check, VerifyOutcome};
 use crate::failure::{Class, Failure};
 use crate::host::files;
 use crate::image::sums;
-use crate::pipeline::KnownSecrets;
 
 /// Checks the list of a directory, its signature, and every image in it.
 ///
@@ -17,11 +16,11 @@ use crate::pipeline::KnownSecrets;
 pub(super) fn run(
     directory: &Path,
     signer: &beside::Signer,
-    known: &KnownSecrets,
     context: &Context<'_>,
 ) -> Result<VerifyOutcome, Failure> {
     let mut checks = Vec::new();
     let mut digests = beside::Digests::new(context);
+    let mut known = secrets::Lazy::default();
     let listing = beside::listing(directory, &mut checks)?;
     if listing.is_none() && checks.iter().all(|check| check.verdict.class().is_none()) {
         let message = format!("there is no `{}`", directory.join(sums::FILE).display());
@@ -34,7 +33,7 @@ pub(super) fn run(
     checks.push(beside::signature(directory, listing.as_ref(), signer)?);
     for name in files::list_files(directory)? {
         if beside::is_an_image(&name) {
-            let found = image_checks(&directory.join(&name), signer, known, &mut digests, context)?;
+            let found = image_checks(&directory.join(&name), signer, &mut known, &mut digests, context)?;
             checks.extend(
                 found.into_iter().map(|check| Check { name: format!("{name}, {}", check.name), ..check }),
             );

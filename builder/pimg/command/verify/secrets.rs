@@ -30,11 +30,28 @@ pub(crate) fn of_project(context: &Context<'_>) -> Result<KnownSecrets, Failure>
     pipeline::known_secrets(&hosts::select(&Selection::All, context)?, context)
 }
 
+/// As [`of_project`], asked for when it is needed, and once: a profile may name commands that ask for a finger on a key.
+/// Whoever checks an image beside a project that is broken learns of it, and no more.
+#[derive(Default)]
+pub(super) struct Lazy(Option<KnownSecrets>);
+
+impl Lazy {
+    fn get(&mut self, context: &Context<'_>) -> &KnownSecrets {
+        self.0.get_or_insert_with(|| {
+            of_project(context).unwrap_or_else(|failure| {
+                let why = failure.messages().into_iter().next().unwrap_or_default();
+                let left_out = vec![format!("anything of the project: {why}")];
+                KnownSecrets { left_out, ..KnownSecrets::default() }
+            })
+        })
+    }
+}
+
 /// Says whether secrets are in an image that is to have none. `manifest` is what lies beside it.
 pub(super) fn check(
     image: &BaseImage,
     manifest: Option<&Value>,
-    known: &KnownSecrets,
+    known: &mut Lazy,
     context: &Context<'_>,
 ) -> Result<Check, Failure> {
     const NAME: &str = "secrets";
@@ -42,6 +59,7 @@ pub(super) fn check(
         let what = "it was built without `--release`: it has the secrets of its host, and is for nobody else";
         return Ok(skipped(NAME, Some("not for publishing"), what.to_owned()));
     }
+    let known = known.get(context);
     let found = leaks::find(image, &known.values, context.reporter)?;
     if !found.is_empty() {
         return Ok(failed(NAME, Class::Trust, describe(&found)));
