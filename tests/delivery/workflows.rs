@@ -100,7 +100,12 @@ fn what_is_broken_or_dangerous_is_refused() {
         ("images.yml", checkout, "actions/checkout@v6", "unpinned-uses"),
         ("images.yml", "persist-credentials: false", "fetch-depth: 1", "artipacked"),
         ("images.yml", "publish \"$address\"", "publish ${{ inputs.tag }}", "template-injection"),
-        ("ci.yml", "permissions: {}\n", "permissions: write-all\n", "excessive-permissions"),
+        (
+            "ci.yml",
+            "    permissions:\n      contents: read\n",
+            "    permissions: write-all\n",
+            "excessive-permissions",
+        ),
         ("ci.yml", "  pull_request:\n", "  pull_request_target:\n", "dangerous-triggers"),
         ("release.yml", "test \"$GITHUB_REF_NAME\"", "test $GITHUB_REF_NAME", "SC2086"),
         ("action.yml", "  using: composite", "  using: compost", "compost"),
