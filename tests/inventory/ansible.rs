@@ -57,7 +57,7 @@ pub(crate) fn compare(texts: &[String]) {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
     assert!(
-        taken > texts.len() / 5,
+        taken > texts.len() / 3,
         "only {taken} of {} are inventories: the rest shows little",
         texts.len()
     );

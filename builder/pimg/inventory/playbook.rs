@@ -156,7 +156,7 @@ fn size(value: &str, unit: &str) -> Checked<String> {
         .trim_end_matches(['G', 'M'])
         .parse()
         .map_err(|_| InvalidValue(format!("is not a number of {unit}")))?;
-    let sized = if unit == "MiB" && number % 1024 == 0 {
+    let sized = if unit == "MiB" && number.is_multiple_of(1024) {
         format!("{}GiB", number / 1024)
     } else {
         format!("{number}{unit}")
