@@ -71,10 +71,16 @@ fn the_profiles_say_what_the_inventory_said() {
     assert!(!written(&project).contains("hunter2"), "a secret was written");
     insta::assert_snapshot!(fs::read_to_string(project.path().join("profiles/k8sctl.toml")).expect("a file"));
     let node = fs::read_to_string(project.path().join("profiles/k8sctl-pi5l.toml")).expect("a file");
-    assert_eq!(node, "extends = \"k8sctl\"\nhostname = \"k8sctl-pi5l\"\n\n[network]\naddress = \"10.10.80.50/24\"\n");
+    assert_eq!(
+        node,
+        "extends = \"k8sctl\"\nhostname = \"k8sctl-pi5l\"\n\n[network]\naddress = \"10.10.80.50/24\"\n"
+    );
     insta::assert_snapshot!(project.snapshot(&["check"]));
 
-    let hosts = Profiles::open(project.path()).expect("profiles").load(&["k8sctl-pi5l", "k8sctl-pi5r"]).expect("valid");
+    let hosts = Profiles::open(project.path())
+        .expect("profiles")
+        .load(&["k8sctl-pi5l", "k8sctl-pi5r"])
+        .expect("valid");
     let addresses: Vec<String> = hosts.iter().map(|host| host.network.address.to_string()).collect();
     assert_eq!(addresses, ["10.10.80.50/24", "10.10.80.51/24"]);
     for host in &hosts {
@@ -88,8 +94,12 @@ fn the_profiles_say_what_the_inventory_said() {
         let backplane = host.network.backplane.as_ref().expect("a backplane");
         assert_eq!(backplane.address.to_string(), format!("10.10.99.{last}/24"));
         let acme = host.acme.as_ref().expect("a certificate");
-        assert_eq!((acme.domain_suffix.as_str(), acme.email.as_str(), acme.dns_provider.as_str()), ("k8s.example.org", "op@example.org", "dns_cf"));
-        let secrets: Vec<_> = host.secrets().into_iter().map(|secret| (secret.name, secret.reference.source.clone())).collect();
+        assert_eq!(
+            (acme.domain_suffix.as_str(), acme.email.as_str(), acme.dns_provider.as_str()),
+            ("k8s.example.org", "op@example.org", "dns_cf")
+        );
+        let secrets: Vec<_> =
+            host.secrets().into_iter().map(|secret| (secret.name, secret.reference.source.clone())).collect();
         let stored = |name: &str, of: &str| (name.to_owned(), SecretSource::Stored(of.to_owned()));
         let expected = [
             stored("acme.env.CF_Account_ID", "cf_account_id"),
@@ -149,7 +159,8 @@ acme_env=hunter2
     let said = project(inventory).snapshot(&["import", "hosts.ini"]);
     assert!(!said.contains("hunter2"), "{said}");
     insta::assert_snapshot!(said);
-    let said = project("[pve_nodes]\na token='hunter2\n[x:vars]\ny=hunter2\n").snapshot(&["import", "hosts.ini"]);
+    let said =
+        project("[pve_nodes]\na token='hunter2\n[x:vars]\ny=hunter2\n").snapshot(&["import", "hosts.ini"]);
     assert!(!said.contains("hunter2"), "{said}");
     insta::assert_snapshot!(said);
 }
@@ -192,7 +203,8 @@ cluster_name=unused
         })
         .collect();
     let stored = |name: &str| Some(SecretSource::Stored(name.to_owned()));
-    let home = ("home".to_owned(), "op".to_owned(), "10.1.0.254".to_owned(), None, stored("tailscale_auth_key"));
+    let home =
+        ("home".to_owned(), "op".to_owned(), "10.1.0.254".to_owned(), None, stored("tailscale_auth_key"));
     let shed = (
         "shed".to_owned(),
         "gardener".to_owned(),

@@ -44,7 +44,11 @@ fn it_brings_the_overlays_of_the_repository_as_they_are() {
                 if path.is_dir() {
                     return compare(&path, &copy);
                 }
-                assert!(fs::read(&path).expect("a file") == fs::read(&copy).expect("a copy"), "{}", copy.display());
+                assert!(
+                    fs::read(&path).expect("a file") == fs::read(&copy).expect("a copy"),
+                    "{}",
+                    copy.display()
+                );
                 let mode = |path: &Path| fs::metadata(path).expect("a file").permissions().mode() & 0o100;
                 assert_eq!(mode(&path), mode(&copy), "{}", copy.display());
                 1
@@ -60,7 +64,18 @@ fn it_brings_the_overlays_of_the_repository_as_they_are() {
 #[test]
 fn options_are_answers_and_wrong_ones_are_usage_errors() {
     let project = empty();
-    let options = ["--node", "a=192.168.1.10/24", "--node", "b=192.168.1.11/24", "--user", "op", "--pve", "none", "--features", "shell"];
+    let options = [
+        "--node",
+        "a=192.168.1.10/24",
+        "--node",
+        "b=192.168.1.11/24",
+        "--user",
+        "op",
+        "--pve",
+        "none",
+        "--features",
+        "shell",
+    ];
     let output = project.run(&[&["new", "--cluster", "lab", "--yes"], options.as_slice()].concat());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     insta::assert_snapshot!(project.snapshot(&["check"]), @r"
@@ -70,7 +85,14 @@ fn options_are_answers_and_wrong_ones_are_usage_errors() {
     a     a        192.168.1.10/24  raspios, shell
     b     b        192.168.1.11/24  raspios, shell
     ");
-    let everything = ["new", "all", "--features", "zfs,cluster,talos-vm,tailscale,tls,rpi-connect,shell", "--pve", "proxmox"];
+    let everything = [
+        "new",
+        "all",
+        "--features",
+        "zfs,cluster,talos-vm,tailscale,tls,rpi-connect,shell",
+        "--pve",
+        "proxmox",
+    ];
     assert!(project.run(&everything).status.success());
     assert!(project.run(&["check", "--project", "all"]).status.success());
 
@@ -121,14 +143,18 @@ fn a_person_is_asked_on_a_terminal_and_again_where_the_answer_is_wrong() {
     command.current_dir(project.path()).env("HOME", project.path().join("home")).env_remove("CI");
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("script runs");
     let answers = "my lab\nlab\nleft right\n10.0.0.300/24\n10.0.0.5/24\n\n\n\nlab.example.org\nroot\nop\nnone\nshell zfs\n";
-    std::io::Write::write_all(child.stdin.as_mut().expect("is piped"), answers.as_bytes()).expect("script listens");
+    std::io::Write::write_all(child.stdin.as_mut().expect("is piped"), answers.as_bytes())
+        .expect("script listens");
     let output = child.wait_with_output().expect("ends");
     let said = String::from_utf8_lossy(&output.stdout).replace('\r', "");
     assert!(output.status.success(), "{said}");
     assert!(said.contains("name of the cluster [k8sctl]:"), "{said}");
     assert!(said.contains("a cluster name has letters") && said.contains("root is locked"), "{said}");
     let shared = read(&project, "asked/profiles/lab.toml");
-    assert!(shared.contains("gateway = \"10.0.0.1\"") && shared.contains("domain = \"lab.example.org\""), "{shared}");
+    assert!(
+        shared.contains("gateway = \"10.0.0.1\"") && shared.contains("domain = \"lab.example.org\""),
+        "{shared}"
+    );
     assert!(read(&project, "asked/profiles/right.toml").contains("10.0.0.6/24"));
     let checked = project.snapshot(&["check", "--project", "asked"]);
     assert!(checked.starts_with("exit code 0"), "{checked}");

@@ -7,8 +7,8 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::duration::duration;
 use super::doctor_args::DoctorArgs;
+use super::duration::duration;
 use super::flash_args::FlashArgs;
 use super::import_args::ImportArgs;
 use super::new_args::NewArgs;

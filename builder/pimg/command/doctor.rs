@@ -49,7 +49,8 @@ fn project(request: &DoctorRequest, context: &Context<'_>) -> Project {
         names.dedup();
         let seed = |name: &str| (name.to_owned(), seed::path(&context.project, name).exists());
         project.seeds = names.into_iter().map(seed).collect();
-        project.network = hosts.first().filter(|_| request.network).and_then(|host| reach(&host.base.source, context));
+        project.network =
+            hosts.first().filter(|_| request.network).and_then(|host| reach(&host.base.source, context));
     }
     project.profiles = Some(match hosts {
         Ok(hosts) => Ok(hosts.len()),

@@ -44,6 +44,7 @@ pub fn run(request: &ImportRequest, context: &Context<'_>) -> Result<ImportOutco
 fn unread(inventory: &Path) -> Result<Vec<String>, Failure> {
     let beside = inventory.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let directories = files::list_directories(beside)?;
-    let of_variables = directories.iter().filter(|dir| dir.ends_with("group_vars") || dir.ends_with("host_vars"));
+    let of_variables =
+        directories.iter().filter(|dir| dir.ends_with("group_vars") || dir.ends_with("host_vars"));
     Ok(of_variables.map(|dir| format!("not read: what is in `{}`", dir.display())).collect())
 }

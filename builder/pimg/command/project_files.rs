@@ -51,7 +51,8 @@ pub(super) fn of_drafts(dir: &Path, drafts: &[Draft]) -> Result<Vec<NewFile>, Fa
 /// Loads the profiles as `pimg check` would.
 fn try_out(drafts: &[Draft], files: &[NewFile], overlays: &[String]) -> Result<(), Failure> {
     let trial = Trial::new(files, overlays)?;
-    let names: Vec<&str> = drafts.iter().flat_map(|draft| &draft.nodes).map(|node| node.name.as_str()).collect();
+    let names: Vec<&str> =
+        drafts.iter().flat_map(|draft| &draft.nodes).map(|node| node.name.as_str()).collect();
     let loaded = Profiles::open(trial.path()).and_then(|profiles| profiles.load(&names));
     loaded.map(drop).map_err(|error| Failure::from(error).context("nothing was written"))
 }
@@ -63,11 +64,13 @@ fn try_out(drafts: &[Draft], files: &[NewFile], overlays: &[String]) -> Result<(
 pub(super) fn require_free(dir: &Path, files: &[NewFile]) -> Result<(), Failure> {
     let taken = new_files::taken(dir, files);
     let Some(first) = taken.first() else { return Ok(()) };
-    let more = if taken.len() == 1 { String::new() } else { format!(" and {} more of the files", taken.len() - 1) };
+    let more =
+        if taken.len() == 1 { String::new() } else { format!(" and {} more of the files", taken.len() - 1) };
     let first = first.strip_prefix(".").unwrap_or(first);
     let message = format!("`{}`{more} are there already: nothing was written", first.display());
     let message = if taken.len() == 1 { message.replace(" are there", " is there") } else { message };
-    Err(Failure::new(Class::Profile, message).hint("move them away, or give another directory with `--project DIR`"))
+    Err(Failure::new(Class::Profile, message)
+        .hint("move them away, or give another directory with `--project DIR`"))
 }
 
 /// Writes the files; their paths as a person would write them.

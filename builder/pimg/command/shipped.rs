@@ -10,10 +10,15 @@ const FILES: &[Shipped] = include!(concat!(env!("OUT_DIR"), "/shipped.rs"));
 
 /// All files at or below a path of the repository, such as `overlays/zfs` or `profiles/raspios.toml`.
 pub(super) fn below(path: &str) -> Vec<NewFile> {
-    let is_below = |name: &str| name.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let is_below =
+        |name: &str| name.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let found = FILES.iter().filter(|(name, _, _)| is_below(name));
     found
-        .map(|(name, executable, bytes)| NewFile { path: (*name).into(), bytes: bytes.to_vec(), executable: *executable })
+        .map(|(name, executable, bytes)| NewFile {
+            path: (*name).into(),
+            bytes: bytes.to_vec(),
+            executable: *executable,
+        })
         .collect()
 }
 

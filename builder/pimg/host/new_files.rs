@@ -91,7 +91,8 @@ impl Trial {
     /// # Errors
     /// Whatever the system reports.
     pub fn new(files: &[NewFile], directories: &[String]) -> Result<Self, HostError> {
-        let dir = tempfile::tempdir().map_err(HostError::file("create a directory in", &std::env::temp_dir()))?;
+        let dir =
+            tempfile::tempdir().map_err(HostError::file("create a directory in", &std::env::temp_dir()))?;
         write_all(dir.path(), files)?;
         for name in directories {
             make_directory(&dir.path().join(name), &mut Vec::new())?;

@@ -97,7 +97,10 @@ pub fn look(environment: &Environment, project: &Path, wanted: &[&'static str]) 
         memory: if is_mac { memory_of_mac() } else { memory(&text("/proc/meminfo")) },
         open_files: open_files(&limits()),
         certificates: certificates(environment),
-        ssh_keys: environment.home().and_then(|home| ssh_keys::of_operator(&home).ok()).map_or(0, |keys| keys.len()),
+        ssh_keys: environment
+            .home()
+            .and_then(|home| ssh_keys::of_operator(&home).ok())
+            .map_or(0, |keys| keys.len()),
     }
 }
 
@@ -114,7 +117,11 @@ fn find(environment: &Environment, program: &str) -> Option<PathBuf> {
 fn directory(path: &Path) -> Directory {
     // one that is not there is made in the first that is
     let nearest = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
-    let nearest = nearest.ancestors().find(|dir| dir.symlink_metadata().is_ok()).unwrap_or(Path::new("/")).to_path_buf();
+    let nearest = nearest
+        .ancestors()
+        .find(|dir| dir.symlink_metadata().is_ok())
+        .unwrap_or(Path::new("/"))
+        .to_path_buf();
     let writable = nearest.is_dir() && access(&nearest, Access::WRITE_OK | Access::EXEC_OK).is_ok();
     Directory { path: path.to_path_buf(), writable, free: free_space(&nearest).ok() }
 }
@@ -162,7 +169,10 @@ fn open_files(limits: &str) -> Option<u64> {
 fn certificates(environment: &Environment) -> Option<PathBuf> {
     let named = environment.variable("SSL_CERT_FILE").map(PathBuf::from);
     let known = CERTIFICATES.iter().map(PathBuf::from);
-    named.into_iter().chain(known).find(|path| path.metadata().is_ok_and(|found| found.is_file() && found.len() > 0))
+    named
+        .into_iter()
+        .chain(known)
+        .find(|path| path.metadata().is_ok_and(|found| found.is_file() && found.len() > 0))
 }
 
 #[cfg(test)]
@@ -175,7 +185,8 @@ mod tests {
     fn reads_what_the_kernel_says() {
         assert_eq!(memory("MemTotal:       16384 kB\nMemFree: 1 kB\n"), Some(16 << 20));
         assert_eq!(memory("nothing"), None);
-        let limits = "Limit  Soft Limit  Hard Limit  Units\nMax open files            1024      4096    files\n";
+        let limits =
+            "Limit  Soft Limit  Hard Limit  Units\nMax open files            1024      4096    files\n";
         assert_eq!(open_files(limits), Some(1024));
     }
 

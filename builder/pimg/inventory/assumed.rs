@@ -15,7 +15,12 @@ const TALOS: &str = "https://factory.talos.dev/image/88d1f7a5c4f1d3aba7df787c448
 const PLAYBOOK: &str = "as the playbook has it";
 
 /// Adds to each node what the playbook has of its own.
-pub(super) fn complete(cluster: &str, nodes: &mut [Node<'_>], rows: &mut Vec<Row>, notices: &mut Vec<String>) {
+pub(super) fn complete(
+    cluster: &str,
+    nodes: &mut [Node<'_>],
+    rows: &mut Vec<Row>,
+    notices: &mut Vec<String>,
+) {
     let drives = list(&["/dev/nvme0n1", "/dev/nvme1n1"]);
     let held = list(&["linux-image-*", "linux-headers-*", "raspi-firmware"]);
     let values: [(&'static str, String, &str); 11] = [
@@ -58,7 +63,8 @@ fn locales(cluster: &str, nodes: &mut [Node<'_>], rows: &mut Vec<Row>) {
         let mut all = vec![own.as_str(), "en_US.UTF-8"];
         all.dedup();
         let value = list(&all);
-        let known = |row: &Row| row.key.as_deref() == Some("locale.generate") && row.value.as_ref() == Some(&value);
+        let known =
+            |row: &Row| row.key.as_deref() == Some("locale.generate") && row.value.as_ref() == Some(&value);
         if !rows.iter().any(known) {
             rows.push(assumed(cluster, "locale.generate", &value, PLAYBOOK));
         }
@@ -74,10 +80,18 @@ fn gateways(cluster: &str, nodes: &mut [Node<'_>], rows: &mut Vec<Row>, notices:
         let first = u32::from(own.network().address).saturating_add(1);
         let gateway = if u32::from(own.address) == first { first.saturating_add(1) } else { first };
         let value = text(&Ipv4Addr::from(gateway).to_string());
-        let known = |row: &Row| row.key.as_deref() == Some("network.gateway") && row.value.as_ref() == Some(&value);
+        let known =
+            |row: &Row| row.key.as_deref() == Some("network.gateway") && row.value.as_ref() == Some(&value);
         if !rows.iter().any(known) {
-            rows.push(assumed(cluster, "network.gateway", &value, "a guess: the playbook takes what DHCP gave"));
-            notices.push(format!("look at `network.gateway`: {value} is a guess, the playbook takes what DHCP gave"));
+            rows.push(assumed(
+                cluster,
+                "network.gateway",
+                &value,
+                "a guess: the playbook takes what DHCP gave",
+            ));
+            notices.push(format!(
+                "look at `network.gateway`: {value} is a guess, the playbook takes what DHCP gave"
+            ));
         }
         node.settings.insert("network.gateway", value);
     }

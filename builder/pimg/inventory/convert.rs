@@ -85,7 +85,9 @@ impl<'i> Converter<'i> {
             Value::List(list) => list.iter().map(Value::plain).collect::<Option<Vec<_>>>()?.join(" "),
             value => value.plain()?,
         };
-        let Some((before, _)) = plain.split_once(" #").filter(|_| assignment.of_group) else { return Some(plain) };
+        let Some((before, _)) = plain.split_once(" #").filter(|_| assignment.of_group) else {
+            return Some(plain);
+        };
         let notice = format!(
             "{}: the comment behind `{}` is left out; for Ansible it is a part of the value",
             assignment.place, assignment.name
@@ -102,7 +104,9 @@ impl<'i> Converter<'i> {
         let entries: Vec<(String, Value)> = match &assignment.value {
             Value::Table(table) => {
                 let entries = table.iter().map(|(name, value)| Some((name.plain()?, value.clone())));
-                let Some(entries) = entries.collect::<Option<Vec<_>>>() else { return self.wrong(assignment, key, shape) };
+                let Some(entries) = entries.collect::<Option<Vec<_>>>() else {
+                    return self.wrong(assignment, key, shape);
+                };
                 entries
             }
             Value::Text(json) => {

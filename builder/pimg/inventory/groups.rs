@@ -122,7 +122,9 @@ impl Inventory {
         let Some(at) = self.hosts.iter().position(|known| known.name == host) else { return BTreeMap::new() };
         let mut groups: Vec<usize> = self.groups_of(at).into_iter().collect();
         groups.push(ALL);
-        groups.sort_by_key(|group| (self.depth(*group), self.groups[*group].priority, &self.groups[*group].name));
+        groups.sort_by_key(|group| {
+            (self.depth(*group), self.groups[*group].priority, &self.groups[*group].name)
+        });
         let mut found = BTreeMap::new();
         let of_groups = groups.iter().map(|group| &self.groups[*group].variables);
         for variables in of_groups.chain([&self.hosts[at].variables]) {

@@ -16,7 +16,8 @@ pub(super) fn expand(word: &str) -> Result<(Vec<String>, Option<u64>), String> {
         Some((pattern, port)) if is_address(&pattern) => (pattern, Some(port)),
         _ => (word.to_owned(), None),
     };
-    let port = port.map(|port| port.parse::<u64>()).transpose().map_err(|_| "the port has too many digits")?;
+    let port =
+        port.map(|port| port.parse::<u64>()).transpose().map_err(|_| "the port has too many digits")?;
     let mut names = Vec::new();
     expand_ranges(&pattern, &mut names)?;
     if word.trim().ends_with(':') && port.is_none() {
@@ -37,7 +38,8 @@ fn with_port(word: &str) -> Option<(String, &str)> {
     if port.is_empty() || !port.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let inner = before.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).filter(|inner| !inner.is_empty());
+    let inner =
+        before.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).filter(|inner| !inner.is_empty());
     if let Some(inner) = inner {
         // as Ansible does: the inside may have a port of its own, which then counts
         return Some(with_port(inner).unwrap_or_else(|| (inner.to_owned(), port)));
@@ -171,7 +173,9 @@ fn sequence(range: &str) -> Result<Box<dyn Iterator<Item = String>>, String> {
             Some(step) if step > 0 => {
                 let step = usize::try_from(step).unwrap_or(usize::MAX);
                 let letters = LETTERS.get(first..=last).unwrap_or_default();
-                Ok(Box::new(letters.chars().step_by(step).map(move |letter| filled(&letter.to_string(), width))))
+                Ok(Box::new(
+                    letters.chars().step_by(step).map(move |letter| filled(&letter.to_string(), width)),
+                ))
             }
             Some(0) | None => Err("the step of the range is not a number from 1".to_owned()),
             Some(_) => Ok(Box::new(std::iter::empty())),
@@ -183,12 +187,20 @@ fn sequence(range: &str) -> Result<Box<dyn Iterator<Item = String>>, String> {
     match step {
         Some(step) if step > 0 => {
             let numbers = std::iter::successors(Some(first), move |number| number.checked_add(step));
-            Ok(Box::new(numbers.take_while(move |number| *number <= last).map(move |number| filled(&number.to_string(), width))))
+            Ok(Box::new(
+                numbers
+                    .take_while(move |number| *number <= last)
+                    .map(move |number| filled(&number.to_string(), width)),
+            ))
         }
         Some(step) if step < 0 => {
             let numbers = std::iter::successors(Some(first), move |number| number.checked_add(step));
             let limit = last.saturating_add(1);
-            Ok(Box::new(numbers.take_while(move |number| *number > limit).map(move |number| filled(&number.to_string(), width))))
+            Ok(Box::new(
+                numbers
+                    .take_while(move |number| *number > limit)
+                    .map(move |number| filled(&number.to_string(), width)),
+            ))
         }
         _ => Err("the step of the range is not a number from 1".to_owned()),
     }
@@ -206,7 +218,8 @@ fn filled(number: &str, width: usize) -> String {
 fn whole_number(text: &str) -> Option<i64> {
     let text = text.trim();
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let is_number = digits.split('_').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
+    let is_number =
+        digits.split('_').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
     if is_number { text.replace('_', "").parse().ok() } else { None }
 }
 
@@ -234,7 +247,20 @@ mod tests {
             let (names, got) = expand(word).unwrap_or_else(|error| panic!("{word}: {error}"));
             assert_eq!((names.join(" ").as_str(), got), (expected, port), "{word}");
         }
-        for word in ["n[1:", "n[1]", "n[1:]", "n[01:3]", "n[c:a]", "n[1:3:0]", "n[a:3]", "n:", "---", "", "n[0:99999]", "n[1:2:3:4]"] {
+        for word in [
+            "n[1:",
+            "n[1]",
+            "n[1:]",
+            "n[01:3]",
+            "n[c:a]",
+            "n[1:3:0]",
+            "n[a:3]",
+            "n:",
+            "---",
+            "",
+            "n[0:99999]",
+            "n[1:2:3:4]",
+        ] {
             assert!(expand(word).is_err(), "{word}");
         }
     }

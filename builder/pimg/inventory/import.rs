@@ -100,11 +100,15 @@ pub fn import(inventory: &Inventory) -> Result<Imported, Error> {
         converter.problems.push(Problem::new("there is no host in it"));
     }
     if !converter.problems.is_empty() {
-        return Err(Error::new("the inventory does not say all that profiles need".to_owned(), converter.problems));
+        return Err(Error::new(
+            "the inventory does not say all that profiles need".to_owned(),
+            converter.problems,
+        ));
     }
     let names: BTreeSet<&str> = nodes.iter().map(|node| node.host.name.as_str()).collect();
     let of_others = |at: usize| {
-        let owners = inventory.hosts.iter().filter(|host| host.variables.values().any(|number| *number == at));
+        let owners =
+            inventory.hosts.iter().filter(|host| host.variables.values().any(|number| *number == at));
         let mut owners = owners.peekable();
         owners.peek().is_some() && owners.all(|host| !names.contains(host.name.as_str()))
     };
@@ -131,14 +135,18 @@ fn hosts(inventory: &Inventory) -> (Vec<&Host>, Vec<String>) {
     let all = || inventory.members("all").unwrap_or_default();
     match inventory.members(NODES).filter(|members| !members.is_empty()) {
         Some(members) => {
-            let others = all().into_iter().filter(|host| !members.iter().any(|member| member.name == host.name));
-            let others: Vec<String> =
-                others.filter(|host| !host.name.contains('=')).map(|host| format!("`{}`", host.name)).collect();
+            let others =
+                all().into_iter().filter(|host| !members.iter().any(|member| member.name == host.name));
+            let others: Vec<String> = others
+                .filter(|host| !host.name.contains('='))
+                .map(|host| format!("`{}`", host.name))
+                .collect();
             let left_out = format!("left out, as they are not in the group `{NODES}`: {}", others.join(", "));
             (members, if others.is_empty() { Vec::new() } else { vec![left_out] })
         }
         None => {
-            let notice = format!("there is no group `{NODES}`, which the playbook sets up: every host becomes a node");
+            let notice =
+                format!("there is no group `{NODES}`, which the playbook sets up: every host becomes a node");
             (all(), vec![notice])
         }
     }
@@ -162,7 +170,9 @@ fn node<'i>(
     let mut winners = BTreeMap::<&str, &str>::new();
     for (variable, meaning) in VARIABLES {
         let Some(&at) = variables.get(variable) else { continue };
-        let (Meaning::Key(key, _) | Meaning::Secret(key) | Meaning::SecretTable(key)) = *meaning else { continue };
+        let (Meaning::Key(key, _) | Meaning::Secret(key) | Meaning::SecretTable(key)) = *meaning else {
+            continue;
+        };
         if let Some(winner) = winners.get(key) {
             beaten.insert(at, format!("`{winner}` says it"));
             continue;
@@ -188,11 +198,13 @@ fn host_name(host: &Host, problems: &mut Vec<Problem>) -> Option<(String, Option
         let span = host.place.span();
         let place = host.place.narrowed(span.start..span.start + name.len());
         let hint = "variables of a group stand in a section `[GROUP:vars]`";
-        let problem = Problem::at(&place, "is a variable where hosts are listed").cut_after_place().with_hint(hint);
+        let problem =
+            Problem::at(&place, "is a variable where hosts are listed").cut_after_place().with_hint(hint);
         problems.push(problem);
         return None;
     }
-    let problem = |message: String, hint: &str| Problem::at(&host.place, message).cut_after_place().with_hint(hint);
+    let problem =
+        |message: String, hint: &str| Problem::at(&host.place, message).cut_after_place().with_hint(hint);
     if host.name.parse::<std::net::IpAddr>().is_ok() {
         let hint = format!("give the node a name: `NAME ansible_host={}`", host.name);
         problems.push(problem("is an address, not the name of a node".to_owned(), &hint));
@@ -294,7 +306,8 @@ fn draft(cluster: &str, nodes: Vec<Node<'_>>) -> Draft {
     let nodes = names.into_iter().zip(own).map(|(name, settings)| DraftNode { name, settings }).collect();
     let about = vec![
         format!("What the nodes of the cluster {cluster} share, from the inventory of the Ansible playbook."),
-        "Each node's own file says its name and address. profiles/README.md has every key there is.".to_owned(),
+        "Each node's own file says its name and address. profiles/README.md has every key there is."
+            .to_owned(),
     ];
     Draft { name, about, overlays, settings: shared, nodes }
 }
@@ -302,7 +315,9 @@ fn draft(cluster: &str, nodes: Vec<Node<'_>>) -> Draft {
 /// Takes out what all have in common. An address is always a node's own.
 fn share(mut own: Vec<Settings>) -> (Settings, Vec<Settings>) {
     let mut shared = own.first().cloned().unwrap_or_default();
-    shared.retain(|key, value| *key != "network.address" && own.iter().all(|settings| settings.get(key) == Some(value)));
+    shared.retain(|key, value| {
+        *key != "network.address" && own.iter().all(|settings| settings.get(key) == Some(value))
+    });
     for settings in &mut own {
         settings.retain(|key, _| !shared.contains_key(key));
     }

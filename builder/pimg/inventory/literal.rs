@@ -149,12 +149,12 @@ impl<'t> Parser<'t> {
             let is_pair = self.eat(":");
             if is_pair && set.is_empty() {
                 let value = self.item()?.value;
-                match table.iter_mut().find(|(known, _)| *known == key.value) {
+                match table.iter_mut().find(|(known, _)| is_same_key(known, &key.value)) {
                     Some((_, old)) => *old = value,
                     None => table.push((key.value, value)),
                 }
             } else if !is_pair && table.is_empty() {
-                if !set.contains(&key.value) {
+                if !set.iter().any(|known| is_same_key(known, &key.value)) {
                     set.push(key.value);
                 }
             } else {
@@ -246,6 +246,20 @@ impl<'t> Parser<'t> {
     }
 }
 
+/// Python's `==` between keys: `1`, `1.0` and `True` are one.
+fn is_same_key(a: &Value, b: &Value) -> bool {
+    let number = |value: &Value| match value {
+        Value::Boolean(value) => Some(BigInt::from(u8::from(*value))),
+        Value::Integer(number) => Some(number.clone()),
+        // beyond this a fraction has no places behind the point, and no exact value either
+        Value::Float(float) if float.fract() == 0.0 && float.abs() < 1e15 => {
+            format!("{float:.0}").parse().ok()
+        }
+        _ => None,
+    };
+    a == b || number(a).is_some() && number(a) == number(b)
+}
+
 fn values(items: Vec<Item>) -> Vec<Value> {
     items.into_iter().map(|item| item.value).collect()
 }
@@ -277,8 +291,13 @@ fn number(text: &str) -> Option<(Value, usize)> {
     if whole == 0 && !is_float {
         return None;
     }
-    let exponent = text.get(length..)?.strip_prefix(['e', 'E']).map(|rest| rest.strip_prefix(['+', '-']).unwrap_or(rest));
-    if let Some(count) = exponent.and_then(|rest| digits(rest, 10).map(|count| text.len() - rest.len() + count)) {
+    let exponent = text
+        .get(length..)?
+        .strip_prefix(['e', 'E'])
+        .map(|rest| rest.strip_prefix(['+', '-']).unwrap_or(rest));
+    if let Some(count) =
+        exponent.and_then(|rest| digits(rest, 10).map(|count| text.len() - rest.len() + count))
+    {
         is_float = true;
         length = count;
     }
@@ -428,6 +447,7 @@ mod tests {
             ("(1)", "1"),
             ("{'a': 1, 'b': [2], 'a': 3}", "{\"a\":3,\"b\":[2]}"),
             ("{}", "{}"),
+            ("{1: 'a', True: 'b', 1.0: 'c', -0.0: 'd', 0: 'e'}", "{\"1\":\"c\",\"-0.0\":\"e\"}"),
             ("{1}", "[1]"),
             ("{'a': b}", "\"{'a': b}\""),
             ("{[1]: 2}", "unhashable"),

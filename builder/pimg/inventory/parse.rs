@@ -1,6 +1,6 @@
 //! The lines of an inventory: sections, hosts, variables, groups of groups.
 //!
-//! A line may hold a secret. The excerpt of an error shows what stands before the first `=`, or nothing.
+//! A line may hold a secret. The excerpt of an error shows its first word, or nothing.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -89,14 +89,10 @@ impl Reader {
 
     /// A problem with an excerpt that shows no value.
     fn problem(&self, line: &Range<usize>, span: Range<usize>, message: impl Into<String>) -> Problem {
-        let text = self.file.text().get(line.clone()).unwrap_or_default();
-        let first_sign = text.find('=').map(|at| line.start + at);
-        let problem = Problem::at(&self.place(span.clone()), message);
-        match first_sign {
-            None => problem,
-            Some(sign) if span.end <= sign => problem.cut_after_place(),
-            Some(_) => problem.without_excerpt(),
-        }
+        let before = self.file.text().get(line.start..span.start).unwrap_or_default();
+        let is_first_word = !before.contains(|c: char| c == '=' || c.is_whitespace());
+        let problem = Problem::at(&self.place(span), message);
+        if is_first_word { problem.cut_after_place() } else { problem.without_excerpt() }
     }
 
     fn report(&mut self, line: &Range<usize>, span: Range<usize>, message: impl Into<String>) {
@@ -159,7 +155,8 @@ impl Reader {
             self.problems.push(Problem::at(place, "`all` holds every group, and is in none"));
         } else if !self.inventory.link(parent, child) {
             let parent = &self.inventory.groups[parent].name;
-            self.problems.push(Problem::at(place, format!("holds `{parent}` itself: groups are in a circle")));
+            self.problems
+                .push(Problem::at(place, format!("holds `{parent}` itself: groups are in a circle")));
         }
     }
 
@@ -275,7 +272,14 @@ impl Reader {
                 let (owner, name) = (name.to_owned(), "ansible_port".to_owned());
                 variables.insert(name.clone(), self.inventory.assignments.len());
                 let place = place.clone();
-                self.inventory.assignments.push(Assignment { name, value, owner, of_group: false, place, value_place });
+                self.inventory.assignments.push(Assignment {
+                    name,
+                    value,
+                    owner,
+                    of_group: false,
+                    place,
+                    value_place,
+                });
             }
             self.inventory.hosts.push(Host { name: name.to_owned(), place, variables });
             self.inventory.hosts.len() - 1
@@ -289,8 +293,10 @@ impl Reader {
     fn host_variable(&mut self, line: &Range<usize>, word: &Word, owner: &str, names: &[String]) {
         let span = line.start + word.span.start..line.start + word.span.end;
         let Some((name, value)) = word.text.split_once('=') else {
-            let problem = Problem::at(&self.place(span), "is not `NAME=VALUE`, as all behind a host has to be");
-            self.problems.push(problem.without_excerpt().with_hint("quote a value with spaces: `NAME='a b'`"));
+            let problem =
+                Problem::at(&self.place(span), "is not `NAME=VALUE`, as all behind a host has to be");
+            self.problems
+                .push(problem.without_excerpt().with_hint("quote a value with spaces: `NAME='a b'`"));
             return;
         };
         // with quotes before the sign the places are those of the whole word
@@ -365,10 +371,6 @@ fn priority(value: &Value) -> Option<i64> {
 mod tests {
     use super::parse;
 
-    fn report(text: &str) -> String {
-        parse("hosts.ini", text.as_bytes()).expect_err("is wrong").report().to_string()
-    }
-
     #[test]
     fn every_mistake_is_told_with_its_place_and_without_values() {
         let text = "\
@@ -389,9 +391,13 @@ down
 up
 [two words]
 ";
-        let report = report(text);
+        let error = parse("hosts.ini", text.as_bytes()).expect_err("is wrong");
+        let report = error.report().to_string();
         assert!(!report.contains("secret"), "{report}");
-        insta::assert_snapshot!(report);
+        let places = error.problems().iter().filter_map(|problem| problem.place());
+        let places: Vec<_> = places.map(|place| place.line_column()).collect();
+        let expected = [(2, 16), (3, 1), (4, 3), (5, 8), (7, 1), (8, 1), (9, 2), (13, 1), (15, 1), (16, 1)];
+        assert_eq!(places, expected, "{report}");
     }
 
     #[test]

@@ -52,9 +52,15 @@ pub(super) const VARIABLES: &[(&str, Meaning)] = &[
     ("cluster_name", Key("cluster.name", |value| values::cluster_name(value).map(|name| text(&name)))),
     ("zfs_pool_name", Key("zfs.pool", |value| values::pool(value).map(|pool| text(&pool)))),
     ("zfs_nvme_drives", Key("zfs.disks", disks)),
-    ("acme_domain_suffix", Key("acme.domain_suffix", |value| values::domain(value).map(|domain| text(&domain)))),
+    (
+        "acme_domain_suffix",
+        Key("acme.domain_suffix", |value| values::domain(value).map(|domain| text(&domain))),
+    ),
     ("acme_email", Key("acme.email", |value| values::email(value).map(|email| text(&email)))),
-    ("acme_dns_provider", Key("acme.dns_provider", |value| values::dns_provider(value).map(|name| text(&name)))),
+    (
+        "acme_dns_provider",
+        Key("acme.dns_provider", |value| values::dns_provider(value).map(|name| text(&name))),
+    ),
     ("acme_env", SecretTable("acme.env")),
     ("tailscale_auth_key", Secret("tailscale.auth_key")),
     ("talos_iso_url", Key("talos.iso", |value| values::https(value).map(|url| text(&url)))),
@@ -68,8 +74,14 @@ pub(super) const VARIABLES: &[(&str, Meaning)] = &[
     ("needs_net_reboot", Nothing("interfaces have their names from the first start")),
     ("proxmox_host", Nothing(NO_API)),
     ("proxmox_api_user", Nothing(NO_API)),
-    ("proxmox_host_root_password", NoSecret("root has no password on any node: nodes join by keys of the cluster")),
-    ("use_temp_root_password", Nothing("root has no password on any node: nodes join by keys of the cluster")),
+    (
+        "proxmox_host_root_password",
+        NoSecret("root has no password on any node: nodes join by keys of the cluster"),
+    ),
+    (
+        "use_temp_root_password",
+        Nothing("root has no password on any node: nodes join by keys of the cluster"),
+    ),
     ("ansible_password", NoSecret(ANSIBLE)),
     ("ansible_ssh_pass", NoSecret(ANSIBLE)),
     ("ansible_ssh_password", NoSecret(ANSIBLE)),
@@ -79,8 +91,14 @@ pub(super) const VARIABLES: &[(&str, Meaning)] = &[
     ("ansible_port", Nothing(ANSIBLE)),
     ("ansible_ssh_port", Nothing(ANSIBLE)),
     ("ansible_connection", Nothing(ANSIBLE)),
-    ("ansible_ssh_private_key_file", Nothing("its `.pub` file goes into `user.ssh_keys`, unless it is in ~/.ssh")),
-    ("ansible_private_key_file", Nothing("its `.pub` file goes into `user.ssh_keys`, unless it is in ~/.ssh")),
+    (
+        "ansible_ssh_private_key_file",
+        Nothing("its `.pub` file goes into `user.ssh_keys`, unless it is in ~/.ssh"),
+    ),
+    (
+        "ansible_private_key_file",
+        Nothing("its `.pub` file goes into `user.ssh_keys`, unless it is in ~/.ssh"),
+    ),
 ];
 
 /// What a variable is; `None` where the playbook has none of this name.
@@ -92,9 +110,9 @@ pub(super) fn meaning(name: &str) -> Option<Meaning> {
 
 /// The playbook gives each address the prefix length 24.
 fn address(value: &str) -> Checked<String> {
-    let address: Ipv4Addr = value
-        .parse()
-        .map_err(|_| InvalidValue("is not an IPv4 address: the node's own, such as `10.10.80.50`".to_owned()))?;
+    let address: Ipv4Addr = value.parse().map_err(|_| {
+        InvalidValue("is not an IPv4 address: the node's own, such as `10.10.80.50`".to_owned())
+    })?;
     Ok(text(&format!("{address}/24")))
 }
 
@@ -134,8 +152,15 @@ fn cores(value: &str) -> Checked<String> {
 
 /// The playbook's sizes are plain numbers.
 fn size(value: &str, unit: &str) -> Checked<String> {
-    let number: u32 = value.trim_end_matches(['G', 'M']).parse().map_err(|_| InvalidValue(format!("is not a number of {unit}")))?;
-    let sized = if unit == "MiB" && number % 1024 == 0 { format!("{}GiB", number / 1024) } else { format!("{number}{unit}") };
+    let number: u32 = value
+        .trim_end_matches(['G', 'M'])
+        .parse()
+        .map_err(|_| InvalidValue(format!("is not a number of {unit}")))?;
+    let sized = if unit == "MiB" && number.is_multiple_of(1024) {
+        format!("{}GiB", number / 1024)
+    } else {
+        format!("{number}{unit}")
+    };
     Ok(text(&sized))
 }
 

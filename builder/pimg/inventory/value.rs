@@ -32,7 +32,8 @@ impl Value {
             Self::Boolean(true) => Some("True".to_owned()),
             Self::Boolean(false) => Some("False".to_owned()),
             Self::Integer(number) => Some(number.to_string()),
-            Self::Float(number) => Some(number.to_string()),
+            // as Python shows it: `1.0`, not `1`
+            Self::Float(number) => Some(format!("{number:?}")),
             Self::Text(text) => Some(text.clone()),
         }
     }

@@ -93,7 +93,10 @@ mod tests {
     use super::split;
 
     fn texts(line: &str) -> Vec<String> {
-        split(line).map_or_else(|error| vec![error.what.into()], |words| words.into_iter().map(|word| word.text).collect())
+        split(line).map_or_else(
+            |error| vec![error.what.into()],
+            |words| words.into_iter().map(|word| word.text).collect(),
+        )
     }
 
     #[test]

@@ -37,60 +37,106 @@ type Section = (&'static str, &'static str, &'static [(&'static str, &'static st
 
 /// Every table in the order in which it is written. `profiles/README.md` has every key there is.
 const SECTIONS: [Section; 11] = [
-    ("user", "Who logs in, over ssh and in Proxmox VE. Root is locked.", &[
-        ("user.name", "", ""),
-        ("user.ssh_keys", "[\"ssh-ed25519 AAAA… you@laptop\"]", "without any: ~/.ssh/*.pub of whoever builds"),
-        ("user.password_hash", "{ secret = \"password_hash\" }", "for the console and Proxmox VE's web page; `mkpasswd -m yescrypt` makes it"),
-    ]),
-    ("locale", "", &[
-        ("locale.default", "\"en_AU.UTF-8\"", ""),
-        ("locale.generate", "", ""),
-        ("locale.timezone", "\"Australia/Sydney\"", "Etc/UTC, if left out"),
-        ("locale.keyboard", "{ layout = \"us\" }", ""),
-    ]),
-    ("network", "", &[
-        ("network.address", "", ""),
-        ("network.interface", "\"end0\"", "the onboard port"),
-        ("network.gateway", "", ""),
-        ("network.dns", "[\"10.10.80.1\"]", "the gateway, if left out"),
-        ("network.domain", "\"k8s.example.org\"", ""),
-        ("network.backplane", "\"10.10.99.0/24\"", "a second port, for cluster traffic only"),
-        ("network.backplane_interface", "", ""),
-    ]),
-    ("cluster", "The first node creates the cluster, once all others have answered that they are in none.", &[
-        ("cluster.name", "", ""),
-        ("cluster.nodes", "", ""),
-    ]),
-    ("zfs", "", &[
-        ("zfs.pool", "", ""),
-        ("zfs.disks", "", "a mirror"),
-        ("zfs.wipe", "", "disks that are not blank are left alone, and the node says so"),
-        ("zfs.arc_max", "\"1GiB\"", ""),
-    ]),
-    ("pve", "", &[("pve.source", "", "or `proxmox`, Proxmox's own arm64 packages; `pxvirt`, the PXVirt port")]),
-    ("talos", "The Kubernetes control plane's VM, one a node.", &[
-        ("talos.iso", "", ""),
-        ("talos.cores", "", ""),
-        ("talos.memory", "", ""),
-        ("talos.disk", "", ""),
-        ("talos.machine_config", "{ file = \"secrets/controlplane.yaml\" }", "else the VM waits for `talosctl apply-config`"),
-    ]),
-    ("packages", "The base's own packages come to the versions in pimg.lock, except for what starts the node.", &[
-        ("packages.upgrade", "", ""),
-        ("packages.hold", "", ""),
-    ]),
-    ("acme", "A certificate from Let's Encrypt for Proxmox VE's web page. Needs the overlay `tls`.", &[
-        ("acme.domain_suffix", "\"k8s.example.org\"", ""),
-        ("acme.email", "\"you@example.org\"", ""),
-        ("acme.dns_provider", "\"dns_cf\"", ""),
-        ("acme.env", "{ CF_Token = { secret = \"cf_token\" } }", ""),
-    ]),
-    ("tailscale", "A key that may be used once per node. Needs the overlay `tailscale`.", &[
-        ("tailscale.auth_key", "{ secret = \"tailscale_auth_key\" }", ""),
-    ]),
-    ("rpi_connect", "Signs in by itself. Needs the overlay `rpi-connect`.", &[
-        ("rpi_connect.auth_key", "{ secret = \"rpi_connect_auth_key\" }", ""),
-    ]),
+    (
+        "user",
+        "Who logs in, over ssh and in Proxmox VE. Root is locked.",
+        &[
+            ("user.name", "", ""),
+            (
+                "user.ssh_keys",
+                "[\"ssh-ed25519 AAAA… you@laptop\"]",
+                "without any: ~/.ssh/*.pub of whoever builds",
+            ),
+            (
+                "user.password_hash",
+                "{ secret = \"password_hash\" }",
+                "for the console and Proxmox VE's web page; `mkpasswd -m yescrypt` makes it",
+            ),
+        ],
+    ),
+    (
+        "locale",
+        "",
+        &[
+            ("locale.default", "\"en_AU.UTF-8\"", ""),
+            ("locale.generate", "", ""),
+            ("locale.timezone", "\"Australia/Sydney\"", "Etc/UTC, if left out"),
+            ("locale.keyboard", "{ layout = \"us\" }", ""),
+        ],
+    ),
+    (
+        "network",
+        "",
+        &[
+            ("network.address", "", ""),
+            ("network.interface", "\"end0\"", "the onboard port"),
+            ("network.gateway", "", ""),
+            ("network.dns", "[\"10.10.80.1\"]", "the gateway, if left out"),
+            ("network.domain", "\"k8s.example.org\"", ""),
+            ("network.backplane", "\"10.10.99.0/24\"", "a second port, for cluster traffic only"),
+            ("network.backplane_interface", "", ""),
+        ],
+    ),
+    (
+        "cluster",
+        "The first node creates the cluster, once all others have answered that they are in none.",
+        &[("cluster.name", "", ""), ("cluster.nodes", "", "")],
+    ),
+    (
+        "zfs",
+        "",
+        &[
+            ("zfs.pool", "", ""),
+            ("zfs.disks", "", "a mirror"),
+            ("zfs.wipe", "", "disks that are not blank are left alone, and the node says so"),
+            ("zfs.arc_max", "\"1GiB\"", ""),
+        ],
+    ),
+    (
+        "pve",
+        "",
+        &[("pve.source", "", "or `proxmox`, Proxmox's own arm64 packages; `pxvirt`, the PXVirt port")],
+    ),
+    (
+        "talos",
+        "The Kubernetes control plane's VM, one a node.",
+        &[
+            ("talos.iso", "", ""),
+            ("talos.cores", "", ""),
+            ("talos.memory", "", ""),
+            ("talos.disk", "", ""),
+            (
+                "talos.machine_config",
+                "{ file = \"secrets/controlplane.yaml\" }",
+                "else the VM waits for `talosctl apply-config`",
+            ),
+        ],
+    ),
+    (
+        "packages",
+        "The base's own packages come to the versions in pimg.lock, except for what starts the node.",
+        &[("packages.upgrade", "", ""), ("packages.hold", "", "")],
+    ),
+    (
+        "acme",
+        "A certificate from Let's Encrypt for Proxmox VE's web page. Needs the overlay `tls`.",
+        &[
+            ("acme.domain_suffix", "\"k8s.example.org\"", ""),
+            ("acme.email", "\"you@example.org\"", ""),
+            ("acme.dns_provider", "\"dns_cf\"", ""),
+            ("acme.env", "{ CF_Token = { secret = \"cf_token\" } }", ""),
+        ],
+    ),
+    (
+        "tailscale",
+        "A key that may be used once per node. Needs the overlay `tailscale`.",
+        &[("tailscale.auth_key", "{ secret = \"tailscale_auth_key\" }", "")],
+    ),
+    (
+        "rpi_connect",
+        "Signs in by itself. Needs the overlay `rpi-connect`.",
+        &[("rpi_connect.auth_key", "{ secret = \"rpi_connect_auth_key\" }", "")],
+    ),
 ];
 
 impl Draft {
@@ -122,7 +168,9 @@ impl Draft {
                 let note = if note.is_empty() { String::new() } else { format!(" # {note}") };
                 match self.settings.get(key) {
                     Some(value) => text += &format!("{short} = {value}{note}\n"),
-                    None if !example.is_empty() && !self.is_of_nodes(key) => text += &format!("# {short} = {example}{note}\n"),
+                    None if !example.is_empty() && !self.is_of_nodes(key) => {
+                        text += &format!("# {short} = {example}{note}\n")
+                    }
                     None => {}
                 }
             }
@@ -146,7 +194,8 @@ impl Draft {
     fn node(&self, node: &DraftNode) -> String {
         let mut text = format!("extends = {}\nhostname = {}\n", quoted(&self.name), quoted(&node.name));
         for (table, _, keys) in SECTIONS {
-            let own: Vec<_> = keys.iter().filter_map(|(key, _, _)| Some((key, node.settings.get(key)?))).collect();
+            let own: Vec<_> =
+                keys.iter().filter_map(|(key, _, _)| Some((key, node.settings.get(key)?))).collect();
             if own.is_empty() {
                 continue;
             }

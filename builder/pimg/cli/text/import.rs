@@ -15,8 +15,11 @@ impl Show for ImportOutcome {
             for file in shown {
                 let _ = writeln!(text.out, "{}", printable(&file));
             }
-            let told: Vec<&Row> =
-                self.variables.iter().filter(|row| !matches!(row.kind, RowKind::Mapped | RowKind::Secret)).collect();
+            let told: Vec<&Row> = self
+                .variables
+                .iter()
+                .filter(|row| !matches!(row.kind, RowKind::Mapped | RowKind::Secret))
+                .collect();
             if !told.is_empty() {
                 let _ = writeln!(text.err, "not taken from the inventory as it is:\n{}", variables(&told));
             }
@@ -29,7 +32,8 @@ impl Show for ImportOutcome {
         if !self.secrets.is_empty() {
             text.err += "store each secret: `pimg secrets init`, then `pimg secrets edit`, and there\n";
             for secret in &self.secrets {
-                let line = format!("  {} = \"…\"  # `{}`, line {}", secret.name, secret.variable, secret.line);
+                let line =
+                    format!("  {} = \"…\"  # `{}`, line {}", secret.name, secret.variable, secret.line);
                 let _ = writeln!(text.err, "{}", printable(&line));
             }
         }
@@ -39,7 +43,8 @@ impl Show for ImportOutcome {
 
 /// An overlay is shown as the directory that it is.
 fn short(file: &Path) -> String {
-    let overlays = file.ancestors().find(|path| path.parent().is_some_and(|above| above.ends_with("overlays")));
+    let overlays =
+        file.ancestors().find(|path| path.parent().is_some_and(|above| above.ends_with("overlays")));
     match overlays.filter(|overlay| *overlay != file) {
         Some(overlay) => format!("{}/", overlay.display()),
         None => file.display().to_string(),
@@ -58,7 +63,8 @@ fn variables(variables: &[&Row]) -> String {
             RowKind::NotMapped => format!("not mapped: {why}"),
             RowKind::Unknown => format!("unknown: {why}"),
         };
-        let (name, key) = (variable.variable.as_deref().unwrap_or("-"), variable.key.as_deref().unwrap_or("-"));
+        let (name, key) =
+            (variable.variable.as_deref().unwrap_or("-"), variable.key.as_deref().unwrap_or("-"));
         rows.push(row([&line, name, &variable.of, key, &value]));
     }
     table(&rows)

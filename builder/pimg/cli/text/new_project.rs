@@ -7,7 +7,10 @@ use crate::command::outcome::NewOutcome;
 
 impl Show for NewOutcome {
     fn text(&self, verbose: bool) -> Text {
-        let mut text = Text { out: format!("{}\n", printable(&self.directory.display().to_string())), err: String::new() };
+        let mut text = Text {
+            out: format!("{}\n", printable(&self.directory.display().to_string())),
+            err: String::new(),
+        };
         for file in self.files.iter().filter(|file| verbose || is_profile(file)) {
             let _ = writeln!(text.err, "wrote {}", printable(&file.display().to_string()));
         }
@@ -27,5 +30,6 @@ impl Show for NewOutcome {
 }
 
 fn is_profile(file: &std::path::Path) -> bool {
-    file.extension().is_some_and(|extension| extension == "toml") && file.parent().is_some_and(|dir| dir.ends_with("profiles"))
+    file.extension().is_some_and(|extension| extension == "toml")
+        && file.parent().is_some_and(|dir| dir.ends_with("profiles"))
 }

@@ -65,9 +65,21 @@ pub(super) fn judge(survey: &Survey, project: &Project, required: &[String]) -> 
     checks
 }
 
-fn check(what: &str, state: DoctorState, needed_for: &[&str], found: impl Into<String>, fix: Option<String>) -> DoctorCheck {
+fn check(
+    what: &str,
+    state: DoctorState,
+    needed_for: &[&str],
+    found: impl Into<String>,
+    fix: Option<String>,
+) -> DoctorCheck {
     let needed_for = needed_for.iter().map(|command| (*command).to_owned()).collect();
-    DoctorCheck { what: what.to_owned(), state, needed_for, found: found.into(), fix: fix.filter(|_| state != DoctorState::Ok) }
+    DoctorCheck {
+        what: what.to_owned(),
+        state,
+        needed_for,
+        found: found.into(),
+        fix: fix.filter(|_| state != DoctorState::Ok),
+    }
 }
 
 fn ok_or(fits: bool, otherwise: DoctorState) -> DoctorState {
@@ -86,25 +98,59 @@ fn places(survey: &Survey, checks: &mut Vec<DoctorCheck>) {
     let cache_users = ["build", "lock", "fetch", "flash", "test"];
     match &survey.cache {
         Some(cache) => {
-            let fix = format!("`export PIMG_CACHE=DIR` names another place; see who owns `{}`", shown(&cache.path));
-            checks.push(check("cache", ok_or(cache.writable, DoctorState::Missing), &cache_users, shown(&cache.path), Some(fix)));
-            space("space in the cache", cache, CACHE, &cache_users, "`pimg clean --cache`, or `export PIMG_CACHE=DIR`", checks);
+            let fix =
+                format!("`export PIMG_CACHE=DIR` names another place; see who owns `{}`", shown(&cache.path));
+            checks.push(check(
+                "cache",
+                ok_or(cache.writable, DoctorState::Missing),
+                &cache_users,
+                shown(&cache.path),
+                Some(fix),
+            ));
+            space(
+                "space in the cache",
+                cache,
+                CACHE,
+                &cache_users,
+                "`pimg clean --cache`, or `export PIMG_CACHE=DIR`",
+                checks,
+            );
         }
         None => {
             let fix = "`export PIMG_CACHE=DIR` names a directory".to_owned();
-            checks.push(check("cache", DoctorState::Missing, &cache_users, "neither PIMG_CACHE nor HOME is set", Some(fix)));
+            checks.push(check(
+                "cache",
+                DoctorState::Missing,
+                &cache_users,
+                "neither PIMG_CACHE nor HOME is set",
+                Some(fix),
+            ));
         }
     }
     if let Some(out) = &survey.out {
         let fix = format!("see who owns it: `ls -ld {}`; `--out DIR` writes elsewhere", shown(&out.path));
-        checks.push(check("out", ok_or(out.writable, DoctorState::Missing), &["build"], shown(&out.path), Some(fix)));
+        checks.push(check(
+            "out",
+            ok_or(out.writable, DoctorState::Missing),
+            &["build"],
+            shown(&out.path),
+            Some(fix),
+        ));
         space("space for images", out, OUT, &["build"], "`pimg clean --out`, or `--out DIR`", checks);
     }
 }
 
-fn space(what: &str, place: &Directory, needed: u64, commands: &[&str], fix: &str, checks: &mut Vec<DoctorCheck>) {
+fn space(
+    what: &str,
+    place: &Directory,
+    needed: u64,
+    commands: &[&str],
+    fix: &str,
+    checks: &mut Vec<DoctorCheck>,
+) {
     let Some(free) = place.free else { return };
-    let found = format!("{:.1} GiB free, {} GiB are comfortable", free as f64 / f64::from(1 << 30), needed >> 30);
+    let found =
+        format!("{:.1} GiB free, {} GiB are comfortable", free as f64 / f64::from(1 << 30), needed >> 30);
     // a small base needs less: too little is a warning, nothing at all a fault
     let otherwise = if free < needed / 8 { DoctorState::Missing } else { DoctorState::Optional };
     checks.push(check(what, ok_or(free >= needed, otherwise), commands, found, Some(fix.to_owned())));
@@ -114,7 +160,13 @@ fn resources(survey: &Survey, family: Family, checks: &mut Vec<DoctorCheck>) {
     if let Some(memory) = survey.memory {
         let found = format!("{:.1} GiB", memory as f64 / f64::from(1 << 30));
         let fix = "close other programs; `pimg build --jobs 1` needs 300 MiB".to_owned();
-        checks.push(check("memory", ok_or(memory >= MEMORY, DoctorState::Missing), &["build"], found, Some(fix)));
+        checks.push(check(
+            "memory",
+            ok_or(memory >= MEMORY, DoctorState::Missing),
+            &["build"],
+            found,
+            Some(fix),
+        ));
     }
     if let Some(files) = survey.open_files {
         let fix = "`ulimit -n 1024`".to_owned();
@@ -128,7 +180,13 @@ fn resources(survey: &Survey, family: Family, checks: &mut Vec<DoctorCheck>) {
         None if survey.is_mac => {}
         None => {
             let fix = Some(family.install("ca-certificates"));
-            checks.push(check("certificates", DoctorState::Missing, &users, "no store of certification authorities", fix));
+            checks.push(check(
+                "certificates",
+                DoctorState::Missing,
+                &users,
+                "no store of certification authorities",
+                fix,
+            ));
         }
     }
     let fix = "`ssh-keygen -t ed25519`, or `--ssh-key FILE`, or `user.ssh_keys` in a profile".to_owned();
@@ -157,30 +215,65 @@ fn project_checks(project: &Project, survey: &Survey, checks: &mut Vec<DoctorChe
     let fix = Some("`pimg new` brings them; profiles without `overlays` need none".to_owned());
     let found = if project.overlays { "overlays/" } else { "no overlays/" };
     checks.push(check("overlays", ok_or(project.overlays, DoctorState::Optional), &["build"], found, fix));
-    let (found, fix) = if project.lock { ("pimg.lock", None) } else { ("no pimg.lock", Some("`pimg lock` makes one".to_owned())) };
-    checks.push(check("lock", ok_or(project.lock, DoctorState::Optional), &["fetch", "build --locked"], found, fix));
+    let (found, fix) = if project.lock {
+        ("pimg.lock", None)
+    } else {
+        ("no pimg.lock", Some("`pimg lock` makes one".to_owned()))
+    };
+    checks.push(check(
+        "lock",
+        ok_or(project.lock, DoctorState::Optional),
+        &["fetch", "build --locked"],
+        found,
+        fix,
+    ));
     for (name, is_there) in &project.seeds {
         let found = if *is_there { format!("{name}.seed") } else { format!("no secrets/{name}.seed") };
         let fix = Some("the first build makes it; `pimg secrets init` makes it now".to_owned());
-        checks.push(check("secret seed", ok_or(*is_there, DoctorState::Optional), &["build", "seed", "status"], found, fix));
+        checks.push(check(
+            "secret seed",
+            ok_or(*is_there, DoctorState::Optional),
+            &["build", "seed", "status"],
+            found,
+            fix,
+        ));
     }
     let found = if project.secrets { "secrets.age" } else { "no secrets.age" };
     let fix = Some("`pimg secrets init`".to_owned());
-    checks.push(check("stored secrets", ok_or(project.secrets, DoctorState::Optional), &["secrets edit"], found, fix.clone()));
+    checks.push(check(
+        "stored secrets",
+        ok_or(project.secrets, DoctorState::Optional),
+        &["secrets edit"],
+        found,
+        fix.clone(),
+    ));
     let state = if project.age_key { DoctorState::Ok } else { ok_or(!project.secrets, DoctorState::Missing) };
     if project.secrets || project.age_key {
-        let found = if project.age_key { "your age key" } else { "secrets.age is here, and no age key of yours" };
+        let found =
+            if project.age_key { "your age key" } else { "secrets.age is here, and no age key of yours" };
         checks.push(check("age key", state, &["build", "secrets edit", "seed"], found, fix));
     }
     if let Some((server, reached)) = &project.network {
         let found = reached.as_ref().map_or_else(Clone::clone, |()| server.clone());
         let fix = Some("see whether a proxy is needed: `HTTPS_PROXY`".to_owned());
-        checks.push(check("network", ok_or(reached.is_ok(), DoctorState::Missing), &["lock", "fetch", "build"], found, fix));
+        checks.push(check(
+            "network",
+            ok_or(reached.is_ok(), DoctorState::Missing),
+            &["lock", "fetch", "build"],
+            found,
+            fix,
+        ));
     }
     let (name, place) = &survey.editor;
     let found = place.as_deref().map_or_else(|| format!("no `{name}`"), shown);
     let fix = Some("`export EDITOR=nano` names another one".to_owned());
-    checks.push(check("editor", ok_or(place.is_some(), DoctorState::Optional), &["secrets edit"], found, fix));
+    checks.push(check(
+        "editor",
+        ok_or(place.is_some(), DoctorState::Optional),
+        &["secrets edit"],
+        found,
+        fix,
+    ));
 }
 
 fn programs(survey: &Survey, family: Family, checks: &mut Vec<DoctorCheck>) {
@@ -196,7 +289,10 @@ fn devices(survey: &Survey, checks: &mut Vec<DoctorCheck>) {
     if !survey.is_mac {
         let (found, fix) = match survey.kvm {
             Device::Usable => ("/dev/kvm", None),
-            Device::Denied => ("/dev/kvm may not be opened", Some("`sudo usermod -aG kvm $USER`, then log in again".to_owned())),
+            Device::Denied => (
+                "/dev/kvm may not be opened",
+                Some("`sudo usermod -aG kvm $USER`, then log in again".to_owned()),
+            ),
             Device::Missing => ("no /dev/kvm: QEMU emulates, which is slow and works", None),
         };
         let state = ok_or(survey.kvm == Device::Usable, DoctorState::Optional);
@@ -209,7 +305,13 @@ fn devices(survey: &Survey, checks: &mut Vec<DoctorCheck>) {
     for (path, description, may_write) in &survey.cards {
         let found = format!("{} {description}", shown(path));
         let fix = Some(format!("`sudo chown $USER {}`, until it is plugged in again", shown(path)));
-        checks.push(check("card", ok_or(*may_write, DoctorState::Optional), &["flash"], found.trim_end(), fix));
+        checks.push(check(
+            "card",
+            ok_or(*may_write, DoctorState::Optional),
+            &["flash"],
+            found.trim_end(),
+            fix,
+        ));
     }
 }
 
@@ -221,10 +323,14 @@ mod tests {
     use crate::host::survey::{Device, Directory, Survey};
 
     fn machine() -> Survey {
-        let directory = |path: &str| Some(Directory { path: path.into(), writable: true, free: Some(100 << 30) });
+        let directory =
+            |path: &str| Some(Directory { path: path.into(), writable: true, free: Some(100 << 30) });
         Survey {
             os_release: "ID=debian\n".into(),
-            programs: PROGRAMS.iter().map(|(name, _)| (*name, Some(PathBuf::from("/usr/bin").join(name)))).collect(),
+            programs: PROGRAMS
+                .iter()
+                .map(|(name, _)| (*name, Some(PathBuf::from("/usr/bin").join(name))))
+                .collect(),
             editor: ("vi".into(), Some("/usr/bin/vi".into())),
             cache: directory("/cache"),
             out: directory("out"),
@@ -253,7 +359,11 @@ mod tests {
     fn not_ok(survey: &Survey, project: &Project, required: &[&str]) -> Vec<(String, DoctorState)> {
         let required: Vec<String> = required.iter().map(|name| (*name).to_owned()).collect();
         let checks = judge(survey, project, &required);
-        checks.into_iter().filter(|check| check.state != DoctorState::Ok).map(|check| (check.what, check.state)).collect()
+        checks
+            .into_iter()
+            .filter(|check| check.state != DoctorState::Ok)
+            .map(|check| (check.what, check.state))
+            .collect()
     }
 
     #[test]
@@ -274,7 +384,10 @@ mod tests {
             (change(|s| s.cache.as_mut().expect("is there").writable = false), missing("cache")),
             (change(|s| s.cache = None), missing("cache")),
             (change(|s| s.cache.as_mut().expect("is there").free = Some(1)), missing("space in the cache")),
-            (change(|s| s.cache.as_mut().expect("is there").free = Some(5 << 30)), optional("space in the cache")),
+            (
+                change(|s| s.cache.as_mut().expect("is there").free = Some(5 << 30)),
+                optional("space in the cache"),
+            ),
             (change(|s| s.out.as_mut().expect("is there").writable = false), missing("out")),
             (change(|s| s.memory = Some(256 << 20)), missing("memory")),
             (change(|s| s.open_files = Some(64)), missing("open files")),
@@ -284,7 +397,10 @@ mod tests {
             (change(|s| s.cards[0].2 = false), optional("card")),
             (change(|s| s.cards.clear()), optional("cards")),
             (change(|s| s.editor.1 = None), optional("editor")),
-            (change(|s| drop(s.programs.insert("qemu-system-aarch64", None))), optional("qemu-system-aarch64")),
+            (
+                change(|s| drop(s.programs.insert("qemu-system-aarch64", None))),
+                optional("qemu-system-aarch64"),
+            ),
         ] {
             assert_eq!(not_ok(&survey, &project(), &[]), expected);
         }
@@ -300,8 +416,12 @@ mod tests {
         assert_eq!(not_ok(&machine(), &broken, &[]), [("profiles".to_owned(), DoctorState::Missing)]);
         let locked_out = Project { age_key: false, ..project() };
         assert_eq!(not_ok(&machine(), &locked_out, &[]), [("age key".to_owned(), DoctorState::Missing)]);
-        assert_eq!(not_ok(&machine(), &Project::default(), &[]), [("project".to_owned(), DoctorState::Optional)]);
-        let offline = Project { network: Some(("https://example.org".into(), Err("no route".into()))), ..project() };
+        assert_eq!(
+            not_ok(&machine(), &Project::default(), &[]),
+            [("project".to_owned(), DoctorState::Optional)]
+        );
+        let offline =
+            Project { network: Some(("https://example.org".into(), Err("no route".into()))), ..project() };
         assert_eq!(not_ok(&machine(), &offline, &[]), [("network".to_owned(), DoctorState::Missing)]);
     }
 }

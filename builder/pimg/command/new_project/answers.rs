@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use super::super::Context;
 use super::super::request::NewRequest;
 use crate::failure::{Class, Failure};
-use crate::profile::types::{Hostname, Ipv4Interface, InvalidValue, UserName};
+use crate::profile::types::{Hostname, InvalidValue, Ipv4Interface, UserName};
 use crate::profile::values::{self, Checked, wrong};
 
 /// Features beside those that every node has, and whether they are there without being asked for.
@@ -91,36 +91,77 @@ impl Answers {
         let given = |text: &Option<String>| text.clone();
         let cluster = given(&request.cluster);
         let question = "name of the cluster";
-        let cluster = interview.get(("--cluster", cluster.as_deref()), question, "k8sctl", values::cluster_name)?;
+        let cluster =
+            interview.get(("--cluster", cluster.as_deref()), question, "k8sctl", values::cluster_name)?;
         let nodes = nodes(request, &cluster, &mut interview)?;
         let own = nodes.first().and_then(|(_, address)| Ipv4Interface::new(address).ok());
-        let first = own.map_or(Ipv4Addr::UNSPECIFIED, |own| Ipv4Addr::from(u32::from(own.network().address).saturating_add(1)));
-        let gateway = interview.get(("--gateway", request.gateway.as_deref()), "gateway", &first.to_string(), |text| {
-            let gateway: Ipv4Addr = text.parse().map_err(|_| InvalidValue("is not an IPv4 address".to_owned()))?;
-            match own {
-                Some(own) if !own.network().contains(gateway) => wrong(format!("is outside of `{}`", own.network())),
-                _ if nodes.iter().any(|(_, address)| address.starts_with(&format!("{gateway}/"))) => wrong("is the address of a node"),
-                _ => Ok(gateway.to_string()),
-            }
-        })?;
+        let first = own.map_or(Ipv4Addr::UNSPECIFIED, |own| {
+            Ipv4Addr::from(u32::from(own.network().address).saturating_add(1))
+        });
+        let gateway = interview.get(
+            ("--gateway", request.gateway.as_deref()),
+            "gateway",
+            &first.to_string(),
+            |text| {
+                let gateway: Ipv4Addr =
+                    text.parse().map_err(|_| InvalidValue("is not an IPv4 address".to_owned()))?;
+                match own {
+                    Some(own) if !own.network().contains(gateway) => {
+                        wrong(format!("is outside of `{}`", own.network()))
+                    }
+                    _ if nodes.iter().any(|(_, address)| address.starts_with(&format!("{gateway}/"))) => {
+                        wrong("is the address of a node")
+                    }
+                    _ => Ok(gateway.to_string()),
+                }
+            },
+        )?;
         let dns = interview.get(("dns", None), "name servers", &gateway, name_servers)?;
-        let domain = interview.get(("domain", None), "domain, such as k8s.example.org", "none", |text| match text {
-            "none" => Ok(None),
-            domain => values::domain(domain).map(Some),
-        })?;
-        let user = interview.get(("--user", request.user.as_deref()), "who logs in", &user_name(context), |text| match text {
-            "root" => wrong("root is locked on every node: name the person who logs in"),
-            name => UserName::new(name).map(|name| name.as_str().to_owned()),
-        })?;
-        let source = interview.get(("--pve", request.pve.as_deref()), "Proxmox VE of pxvirt, of proxmox itself, or none", "pxvirt", |text| {
-            if SOURCES.contains(&text) { Ok(text.to_owned()) } else { wrong(format!("is none of {}", SOURCES.join(", "))) }
-        })?;
+        let domain =
+            interview.get(
+                ("domain", None),
+                "domain, such as k8s.example.org",
+                "none",
+                |text| match text {
+                    "none" => Ok(None),
+                    domain => values::domain(domain).map(Some),
+                },
+            )?;
+        let user = interview.get(
+            ("--user", request.user.as_deref()),
+            "who logs in",
+            &user_name(context),
+            |text| match text {
+                "root" => wrong("root is locked on every node: name the person who logs in"),
+                name => UserName::new(name).map(|name| name.as_str().to_owned()),
+            },
+        )?;
+        let source = interview.get(
+            ("--pve", request.pve.as_deref()),
+            "Proxmox VE of pxvirt, of proxmox itself, or none",
+            "pxvirt",
+            |text| {
+                if SOURCES.contains(&text) {
+                    Ok(text.to_owned())
+                } else {
+                    wrong(format!("is none of {}", SOURCES.join(", ")))
+                }
+            },
+        )?;
         let has_pve = source != "none";
-        let all: Vec<&str> = FEATURES.iter().map(|(name, _)| *name).filter(|name| has_pve || is_for_any(name)).collect();
-        let usual: Vec<&str> = FEATURES.iter().filter(|(name, usual)| *usual && all.contains(name)).map(|(name, _)| *name).collect();
+        let all: Vec<&str> =
+            FEATURES.iter().map(|(name, _)| *name).filter(|name| has_pve || is_for_any(name)).collect();
+        let usual: Vec<&str> = FEATURES
+            .iter()
+            .filter(|(name, usual)| *usual && all.contains(name))
+            .map(|(name, _)| *name)
+            .collect();
         let question = format!("features, of {}", all.join(" "));
         let features = request.features.as_ref().map(|features| features.join(" "));
-        let features = interview.get(("--features", features.as_deref()), &question, &usual.join(" "), |text| chosen(text, &all))?;
+        let features =
+            interview.get(("--features", features.as_deref()), &question, &usual.join(" "), |text| {
+                chosen(text, &all)
+            })?;
         Ok(Self { cluster, nodes, gateway, dns, domain, user, source, features, asked: interview.asked })
     }
 }
@@ -131,7 +172,11 @@ fn is_for_any(feature: &str) -> bool {
 }
 
 fn chosen(text: &str, all: &[&str]) -> Checked<Vec<String>> {
-    let words: Vec<String> = text.split([' ', ',']).filter(|word| !word.is_empty() && *word != "none").map(str::to_owned).collect();
+    let words: Vec<String> = text
+        .split([' ', ','])
+        .filter(|word| !word.is_empty() && *word != "none")
+        .map(str::to_owned)
+        .collect();
     if let Some(unknown) = words.iter().find(|word| !all.contains(&word.as_str())) {
         return wrong(format!("`{unknown}` is none of {}", all.join(", ")));
     }
@@ -150,7 +195,11 @@ fn name_servers(text: &str) -> Checked<Vec<String>> {
 }
 
 /// The nodes with their addresses: each `--node NAME=ADDRESS/PREFIX`, or names first and then an address for each.
-fn nodes(request: &NewRequest, cluster: &str, interview: &mut Interview<'_>) -> Result<Vec<(String, String)>, Failure> {
+fn nodes(
+    request: &NewRequest,
+    cluster: &str,
+    interview: &mut Interview<'_>,
+) -> Result<Vec<(String, String)>, Failure> {
     let mut nodes: Vec<(String, String)> = Vec::new();
     for node in &request.nodes {
         let shape = || Failure::new(Class::Usage, format!("`--node`: `{node}` is not NAME=ADDRESS/PREFIX"));
@@ -167,7 +216,8 @@ fn nodes(request: &NewRequest, cluster: &str, interview: &mut Interview<'_>) -> 
     }
     let usual: Vec<String> = (1..=3).map(|number| format!("{}-{number}", cluster.to_lowercase())).collect();
     let question = "host names of the nodes; the first makes the cluster";
-    let names = interview.get(("names", None), question, &usual.join(" "), |text| host_names(text, cluster))?;
+    let names =
+        interview.get(("names", None), question, &usual.join(" "), |text| host_names(text, cluster))?;
     let mut next = "10.10.80.50/24".to_owned();
     for name in names {
         let question = format!("address of {name}");
@@ -223,6 +273,7 @@ fn own_address(text: &str, taken: &[(String, String)]) -> Checked<String> {
 
 /// Whoever makes the project, if a node takes the name.
 fn user_name(context: &Context<'_>) -> String {
-    let own = context.environment.variable("USER").and_then(|name| name.to_str()).filter(|name| *name != "root");
+    let own =
+        context.environment.variable("USER").and_then(|name| name.to_str()).filter(|name| *name != "root");
     own.filter(|name| UserName::new(name).is_ok()).unwrap_or("admin").to_owned()
 }

@@ -14,7 +14,10 @@ pub(super) fn of(answers: &Answers) -> Draft {
         DraftNode { name: name.clone(), settings }
     });
     let about = vec![
-        format!("What the nodes of {} share. Each node's own file says its name and address.", answers.cluster),
+        format!(
+            "What the nodes of {} share. Each node's own file says its name and address.",
+            answers.cluster
+        ),
         "profiles/README.md has every key there is.".to_owned(),
     ];
     Draft {
@@ -38,7 +41,18 @@ fn overlays(answers: &Answers) -> Vec<&'static str> {
         feature => has(answers, feature),
     };
     let order = [
-        "raspios", "network", "pxvirt", "pve", "zfs", "pve-node", "cluster", "tls", "tailscale", "rpi-connect", "talos-vm", "shell",
+        "raspios",
+        "network",
+        "pxvirt",
+        "pve",
+        "zfs",
+        "pve-node",
+        "cluster",
+        "tls",
+        "tailscale",
+        "rpi-connect",
+        "talos-vm",
+        "shell",
     ];
     order.into_iter().filter(|name| wanted(name)).collect()
 }
