@@ -16,11 +16,11 @@ fn mdbook_makes_the_book_without_a_warning() {
     support::copy_tree(&repository().join("docs"), &source.join("docs"));
     COMING.iter().for_each(|page| fs::write(source.join(page), "# To come\n").expect("a page"));
     let mut mdbook = Command::new("mdbook");
-    mdbook.arg("build").arg(source.join("docs")).arg("--dest-dir").arg(into.path());
+    mdbook.arg("build").arg(source.join("docs")).arg("--dest-dir").arg(into.path().join("book"));
     let output = mdbook.output().expect("mdbook runs");
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && !told.contains("WARN") && !told.contains("ERROR"), "{told}");
     for page in ["index.html", "tutorial/cluster.html", "reference/commands.html", "first-boot.html"] {
-        assert!(into.path().join(page).is_file(), "mdbook made no {page}");
+        assert!(into.path().join("book").join(page).is_file(), "mdbook made no {page}");
     }
 }
