@@ -1,12 +1,9 @@
 //! What Raspberry Pi Imager is given: its list, the links in it, the images behind them.
 //!
 //! Imager reads an image through libarchive (`bsdcat` here) and fetches through libcurl, decides by `extract_sha256`
-//! whether a card is good, and describes its list in a JSON schema. Debian has no package of Imager itself: where it is
-//! installed, it writes an image here too.
+//! whether a card is good, and describes its list in a JSON schema. No suite of Debian has a package of Imager itself.
 #![expect(clippy::disallowed_methods, reason = "tests run pimg and its judges")]
 
-#[path = "../support/loops.rs"]
-mod loops;
 #[path = "../support/site.rs"]
 mod site;
 #[path = "../support/mod.rs"]
@@ -14,7 +11,6 @@ mod support;
 #[path = "../support/tiny_base.rs"]
 mod tiny_base;
 
-mod real;
 mod schema;
 
 use std::fs;
