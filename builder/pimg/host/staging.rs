@@ -77,16 +77,25 @@ impl Staging {
         let (new, target) = (self.path().join(name), self.out.join(name));
         let names = sync_files(&new)?;
         let exists = target.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
+        let take_back: fn(&Path, &Path) -> bool;
         if !exists {
             std::fs::rename(&new, &target).map_err(HostError::file("publish", &target))?;
-        } else if !swap(&new, &target, &names)? {
+            take_back = |new, target| std::fs::rename(target, new).is_ok();
+        } else if swap(&new, &target, &names)? {
+            take_back = exchange;
+        } else {
             for name in names {
                 let to = target.join(&name);
                 std::fs::rename(new.join(&name), &to).map_err(HostError::file("publish", &to))?;
             }
             sync_dir(&target)?;
+            // there is nothing that it could be exchanged with
+            take_back = |_, _| false;
         }
-        sync_dir(&self.out)?;
+        // what may be lost with the next power cut is not told as done, and does not stay either
+        sync_dir(&self.out).inspect_err(|_| {
+            let _ = take_back(&new, &target);
+        })?;
         Ok(target)
     }
 }
@@ -114,7 +123,12 @@ fn swap(new: &Path, target: &Path, names: &[std::ffi::OsString]) -> Result<bool,
         }
     }
     sync_dir(new)?;
-    Ok(rustix::fs::renameat_with(CWD, new, CWD, target, RenameFlags::EXCHANGE).is_ok())
+    Ok(exchange(new, target))
+}
+
+/// Puts each of two directories in the place of the other, in one step. `false` where that cannot be.
+fn exchange(new: &Path, target: &Path) -> bool {
+    rustix::fs::renameat_with(CWD, new, CWD, target, RenameFlags::EXCHANGE).is_ok()
 }
 
 /// Flushes the files of a directory and the directory; their names, `manifest.json` last.
