@@ -78,25 +78,21 @@ impl Staging {
         let (new, target) = (self.path().join(name), self.out.join(name));
         let names = sync_files(&new)?;
         let exists = target.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
+        let take_back: fn(&Path, &Path) -> bool;
         if !exists {
             std::fs::rename(&new, &target).map_err(HostError::file("publish", &target))?;
-        } else if !swap(&new, &target, &names, outdated)? {
-            for name in outdated.iter().filter(|&&name| !names.iter().any(|new| new == name)) {
-                let path = target.join(name);
-                match std::fs::remove_file(&path) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                        return Err(HostError::file("remove", &path)(error));
-                    }
-                    _ => {}
-                }
-            }
-            for name in names {
-                let to = target.join(&name);
-                std::fs::rename(new.join(&name), &to).map_err(HostError::file("publish", &to))?;
-            }
-            sync_dir(&target)?;
+            take_back = |new, target| std::fs::rename(target, new).is_ok();
+        } else if swap(&new, &target, &names, outdated)? {
+            take_back = exchange;
+        } else {
+            replace_one_by_one(&new, &target, &names, outdated)?;
+            // there is nothing that it could be exchanged with
+            take_back = |_, _| false;
         }
-        sync_dir(&self.out)?;
+        // what may be lost with the next power cut is not told as done, and does not stay either
+        sync_dir(&self.out).inspect_err(|_| {
+            let _ = take_back(&new, &target);
+        })?;
         Ok(target)
     }
 }
@@ -113,7 +109,7 @@ impl Staging {
         let exists = target.symlink_metadata().is_ok();
         if !exists {
             std::fs::rename(&new, &target).map_err(HostError::file("publish", &target))?;
-        } else if rustix::fs::renameat_with(CWD, &new, CWD, &target, RenameFlags::EXCHANGE).is_err() {
+        } else if !exchange(&new, &target) {
             // a file system that cannot exchange two names: for a moment there is neither
             let old = self.path().join(".replaced");
             std::fs::rename(&target, &old).map_err(HostError::file("replace", &target))?;
@@ -137,6 +133,29 @@ impl Drop for Staging {
     }
 }
 
+/// Renames each file into the old directory, where nothing quicker is to be had.
+fn replace_one_by_one(
+    new: &Path,
+    target: &Path,
+    names: &[std::ffi::OsString],
+    outdated: &[&str],
+) -> Result<(), HostError> {
+    for name in outdated.iter().filter(|&&name| !names.iter().any(|new| new == name)) {
+        let path = target.join(name);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(HostError::file("remove", &path)(error));
+            }
+            _ => {}
+        }
+    }
+    for name in names {
+        let to = target.join(name);
+        std::fs::rename(new.join(name), &to).map_err(HostError::file("publish", &to))?;
+    }
+    sync_dir(target)
+}
+
 /// Exchanges two directories in one step. `false` where the file system cannot: nothing has changed then.
 fn swap(
     new: &Path,
@@ -156,7 +175,12 @@ fn swap(
         }
     }
     sync_dir(new)?;
-    Ok(rustix::fs::renameat_with(CWD, new, CWD, target, RenameFlags::EXCHANGE).is_ok())
+    Ok(exchange(new, target))
+}
+
+/// Puts each of two directories in the place of the other, in one step. `false` where that cannot be.
+fn exchange(new: &Path, target: &Path) -> bool {
+    rustix::fs::renameat_with(CWD, new, CWD, target, RenameFlags::EXCHANGE).is_ok()
 }
 
 /// Flushes the files of a directory and the directory; their names, `manifest.json` last.

@@ -1,5 +1,7 @@
 //! What the failures of the other packages and of the image's steps mean for the operator.
 
+use std::io::ErrorKind;
+
 use crate::failure::{Class, Fault, FaultyPlace};
 use crate::guest;
 use crate::guest::base_files::BaseReadError;
@@ -50,7 +52,12 @@ impl Fault for fetch::Error {
             E::Untrusted { .. } => "compare the key with the one that its owner publishes",
             E::FileChanged { .. } => "try again when nobody writes to the file",
             E::NoSpace { .. } => "make room, or set `PIMG_CACHE` to a directory on a larger disk",
-            E::Host(_) => "check that the file is there and that you may read it",
+            E::Host(error) => match error.kind() {
+                ErrorKind::NotFound | ErrorKind::PermissionDenied => {
+                    "check that the file is there and that you may read it"
+                }
+                _ => return Vec::new(),
+            },
             _ => return Vec::new(),
         };
         vec![hint.to_owned()]

@@ -175,26 +175,13 @@ impl<'a> Emitter<'a> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let task = self.reporter.begin(&format!("writing {name}"), Some(image.len()));
         let watch = Watch { reporter: self.reporter, task };
-        let emitted = match format {
-            ImageFormat::Raw => raw::emit(image, file, &watch)?,
-            ImageFormat::Zst => {
-                let ranges = spans::even(image.len(), zst::FRAME);
-                let container = &mut zst::Zst::default();
-                self.emit_frames(
-                    Source { image, ranges, carried: None },
-                    container,
-                    self.workers,
-                    file,
-                    &watch,
-                )?
+        let emitted = self.emit_as(format, image, file, &watch).map_err(|error| match error {
+            EmitError::Write(error) => {
+                let place = format!("{error} (in `{}`)", path.display());
+                EmitError::Write(io::Error::new(error.kind(), place))
             }
-            ImageFormat::Xz => {
-                let carried = self.carried;
-                let ranges = xz::ranges(image, carried).map_err(EmitError::Read)?;
-                let (container, workers) = (&mut xz::Xz::new(carried), self.workers.min(xz::MOST_WORKERS));
-                self.emit_frames(Source { image, ranges, carried }, container, workers, file, &watch)?
-            }
-        };
+            other => other,
+        })?;
         let FrameCount { cached, made } = emitted.frames;
         let hits = match (self.frames, cached + made) {
             (Some(_), 1..) => format!(", {cached} of {} frames from the cache", cached + made),
@@ -202,6 +189,29 @@ impl<'a> Emitter<'a> {
         };
         self.reporter.finish(task, &format!("sha256 {}{hits}", emitted.sha256));
         Ok(emitted)
+    }
+
+    fn emit_as(
+        &self,
+        format: ImageFormat,
+        image: &dyn BlockRead,
+        file: File,
+        watch: &Watch<'_>,
+    ) -> Result<Emitted, EmitError> {
+        match format {
+            ImageFormat::Raw => raw::emit(image, file, watch),
+            ImageFormat::Zst => {
+                let ranges = spans::even(image.len(), zst::FRAME);
+                let source = Source { image, ranges, carried: None };
+                self.emit_frames(source, &mut zst::Zst::default(), self.workers, file, watch)
+            }
+            ImageFormat::Xz => {
+                let carried = self.carried;
+                let ranges = xz::ranges(image, carried).map_err(EmitError::Read)?;
+                let (container, workers) = (&mut xz::Xz::new(carried), self.workers.min(xz::MOST_WORKERS));
+                self.emit_frames(Source { image, ranges, carried }, container, workers, file, watch)
+            }
+        }
     }
 
     fn emit_frames(
