@@ -420,7 +420,7 @@ fn a_release_is_signed_as_a_whole() {
     signed.expect(0, &BUILD);
     let publish = ["publish", "--base-url", "https://example.org/pi"];
     let text = signed.expect(0, &publish);
-    assert!(text.contains("the release is not signed"), "{text}");
+    assert!(text.contains("it is not signed: nobody who gets it can tell"), "{text}");
     signed.expect(0, &["verify", "out/release"]);
     signed.expect(0, &["keys", "init"]);
     signed.expect(0, &BUILD);
