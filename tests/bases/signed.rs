@@ -191,6 +191,7 @@ fn what_minisign_signs_pimg_verifies() {
         vec![("PIMG_SIGNING_KEY", "own.key".to_owned()), ("PIMG_SIGNING_KEY_PASSWORD", "horse".to_owned())];
     fs::remove_file(signed.path("minisign.pub")).expect("removing");
     signed.expect(0, &["keys", "init"]);
+    signed.expect(0, &BUILD);
     let (is_good, told) =
         judge(&directory, "minisign", &["-S", "-s", "../../own.key", "-m", "SHA256SUMS"], "horse\n");
     assert!(is_good, "{told}");

@@ -235,7 +235,10 @@ impl<'a> Search<'a> {
         for (index, at) in found {
             // the places of files are told by name
             if let Some(known) = self.known.get(index).filter(|_| !self.known_found.contains(&index)) {
-                self.add(format!("free space at byte {at} of the raw image"), format!("holds {}", known.name));
+                self.add(
+                    format!("free space at byte {at} of the raw image"),
+                    format!("holds {}", known.name),
+                );
             }
         }
         Ok(())
