@@ -24,7 +24,7 @@ fn debugfs(image: &Path, commands: &str) {
 /// Writes a file there.
 fn write(image: &Path, from: &Path, path: &str) {
     let (directory, name) = path.rsplit_once('/').expect("an absolute path");
-    debugfs(image, &format!("cd /{directory}\nwrite {} {name}\n", from.display()));
+    debugfs(image, &format!("cd {directory}/\nwrite {} {name}\n", from.display()));
 }
 
 /// Puts a file on the boot partition.

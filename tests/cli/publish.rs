@@ -107,6 +107,7 @@ fn a_release_is_flat_and_whole_and_costs_no_second_copy() {
     node-a:  5 B  https://example.org/pi/node-a-1.img.zst
     node-b:  5 B  https://example.org/pi/node-b-2.img.zst
     16 files in `out/release` are to be uploaded
+    it is not signed: nobody who gets it can tell that it is yours (the project has no `minisign.pub`: `pimg keys init` makes one)
     then `rpi-imager --repo https://example.org/pi/os_list.json` shows the images
     ");
     assert_eq!(names(&project, "out"), ["node-a", "node-b", "release"], "nothing is left behind");

@@ -169,7 +169,8 @@ fn checksum(id: KeyId, key: &SigningKey) -> [u8; 32] {
     let mut digest = Blake2b::<U32>::new();
     digest.update(ED25519);
     digest.update(id.0);
-    digest.update(&*Zeroizing::new(key.to_keypair_bytes()));
+    let pair = Zeroizing::new(key.to_keypair_bytes());
+    digest.update(pair.as_slice());
     digest.finalize().into()
 }
 

@@ -31,7 +31,8 @@ pub fn run(request: &PublishRequest, context: &Context<'_>) -> Result<PublishOut
     let target = Target::of(&request.to.clone().unwrap_or_else(|| out.join(RELEASE)))?;
     let hosts = publishable(os_list::built(&out)?, &out)?;
     let key = pipeline::signer(context)?;
-    let key = key.inspect_err(|why| context.reporter.notice(&unsigned(why))).ok();
+    let not_signed = key.as_ref().err().cloned();
+    let key = key.ok();
     let staging = Staging::new(&target.parent)?;
     let work = staging.directory(&target.name)?;
     let mut entries = Vec::new();
@@ -77,12 +78,9 @@ pub fn run(request: &PublishRequest, context: &Context<'_>) -> Result<PublishOut
         directory,
         os_list_url: base.file(LIST).into(),
         key_id: key.map(|key| key.public().id().to_string()),
+        not_signed,
         images,
     })
-}
-
-fn unsigned(why: &str) -> String {
-    format!("the release is not signed, so nobody who downloads it can tell that it is yours: {why}")
 }
 
 /// The digests of all files of the release, and the signature over them. Images were digested just now.

@@ -21,6 +21,13 @@ impl Show for PublishOutcome {
         text.err = table(&rows.collect::<Vec<_>>());
         let (files, directory) = (plural(self.files.len(), "file"), self.directory.display().to_string());
         let _ = writeln!(text.err, "{files} in `{}` are to be uploaded", printable(&directory));
+        if let Some(why) = &self.not_signed {
+            let _ = writeln!(
+                text.err,
+                "it is not signed: nobody who gets it can tell that it is yours ({})",
+                printable(why)
+            );
+        }
         if let Some(key) = &self.key_id {
             let _ =
                 writeln!(text.err, "signed by key {key}: `pimg verify {}` checks all", printable(&directory));
@@ -49,6 +56,7 @@ mod tests {
             directory: "out/release".into(),
             files: vec!["out/release/node-a-1.img.zst".into(), "out/release/os_list.json".into()],
             key_id: Some("00FF".into()),
+            not_signed: None,
             os_list_url: "https://example.org/pi/os_list.json".into(),
             images: vec![image],
         };

@@ -15,6 +15,8 @@ pub struct PublishOutcome {
     pub os_list_url: String,
     /// The key that signed `SHA256SUMS`; `None` where there was none.
     pub key_id: Option<String>,
+    /// Why nothing signed it.
+    pub not_signed: Option<String>,
     /// One entry a host, sorted by name.
     pub images: Vec<PublishedImage>,
 }
