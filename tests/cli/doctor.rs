@@ -37,3 +37,8 @@ fn a_tool_is_needed_by_the_command_that_uses_it() {
     assert_eq!(code, Some(9));
     assert!(row(&table).starts_with("missing "), "{table}");
 }
+
+#[test]
+fn code_2_a_command_that_there_is_not() {
+    assert_eq!(Project::new().run(&["doctor", "tset"]).status.code(), Some(2));
+}

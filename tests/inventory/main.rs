@@ -3,4 +3,5 @@
 
 mod ansible;
 mod generated;
+mod secrets;
 mod table;

@@ -44,6 +44,8 @@ fn project(request: &DoctorRequest, context: &Context<'_>) -> Project {
     }
     let hosts = hosts::select(&Selection::All, context);
     if let Ok(hosts) = &hosts {
+        project.has_login =
+            hosts.iter().all(|host| !host.user.ssh_keys.is_empty() || host.user.password_hash.is_some());
         let mut names: Vec<&str> = hosts.iter().map(HostSpec::seed_name).collect();
         names.sort_unstable();
         names.dedup();

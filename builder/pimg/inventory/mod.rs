@@ -1,7 +1,7 @@
 //! Ansible's INI inventories, and what the variables of the playbook are in a profile.
 //!
-//! [`parse`] reads what Ansible reads, host for host and variable for variable; `ansible-inventory` is the judge, in
-//! `tests/import`. [`import`] makes profiles of it. A value may be a secret: none is in a `Debug` text or an error.
+//! [`parse()`] reads what Ansible reads, host for host and variable for variable; `ansible-inventory` is the judge, in
+//! `tests/inventory`. [`import()`] makes profiles of it. A value may be a secret: none is in a `Debug` text or an error.
 
 mod assumed;
 mod convert;

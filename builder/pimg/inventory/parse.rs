@@ -184,7 +184,8 @@ impl Reader {
         let Some((name, value)) = text.split_once('=') else {
             let end = text.find(|c: char| c.is_whitespace() || c == ':').unwrap_or(text.len());
             let problem = Problem::at(&self.place(line.start..line.start + end), "is not `NAME=VALUE`");
-            self.problems.push(problem.cut_after_place());
+            // without its sign the line may be nothing but a value
+            self.problems.push(problem.without_excerpt());
             return;
         };
         let value_at = line.start + name.len() + 1 + (value.len() - value.trim_start().len());

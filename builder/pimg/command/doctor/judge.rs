@@ -32,6 +32,8 @@ pub(super) const PROGRAMS: [(&str, &[&str]); 5] = [
 pub(super) struct Project {
     /// How many profiles can be built, or why that is not known. `None` where there is no project.
     pub(super) profiles: Option<Result<usize, String>>,
+    /// Whether every host says itself who logs in.
+    pub(super) has_login: bool,
     /// Whether there are `overlays/`.
     pub(super) overlays: bool,
     /// Whether there is a `pimg.lock`.
@@ -52,12 +54,13 @@ pub(super) fn judge(survey: &Survey, project: &Project, required: &[String]) -> 
     let mut checks = Vec::new();
     checks.push(version());
     places(survey, &mut checks);
-    resources(survey, family, &mut checks);
+    resources(survey, family, project.has_login, &mut checks);
     project_checks(project, survey, &mut checks);
     programs(survey, family, &mut checks);
     devices(survey, &mut checks);
     for check in &mut checks {
-        let is_required = check.needed_for.iter().any(|command| required.contains(command));
+        let first_word = |text: &str| text.split(' ').next().unwrap_or_default().to_owned();
+        let is_required = check.needed_for.iter().any(|command| required.contains(&first_word(command)));
         if check.state == DoctorState::Optional && is_required {
             check.state = DoctorState::Missing;
         }
@@ -151,12 +154,19 @@ fn space(
     let Some(free) = place.free else { return };
     let found =
         format!("{:.1} GiB free, {} GiB are comfortable", free as f64 / f64::from(1 << 30), needed >> 30);
-    // a small base needs less: too little is a warning, nothing at all a fault
-    let otherwise = if free < needed / 8 { DoctorState::Missing } else { DoctorState::Optional };
-    checks.push(check(what, ok_or(free >= needed, otherwise), commands, found, Some(fix.to_owned())));
+    // a small base needs less: too little is a remark, whatever command is named, next to nothing a fault
+    let state = if free >= needed {
+        DoctorState::Ok
+    } else if free >= needed / 8 {
+        DoctorState::Optional
+    } else {
+        DoctorState::Missing
+    };
+    let commands = if state == DoctorState::Optional { &[] } else { commands };
+    checks.push(check(what, state, commands, found, Some(fix.to_owned())));
 }
 
-fn resources(survey: &Survey, family: Family, checks: &mut Vec<DoctorCheck>) {
+fn resources(survey: &Survey, family: Family, has_login: bool, checks: &mut Vec<DoctorCheck>) {
     if let Some(memory) = survey.memory {
         let found = format!("{:.1} GiB", memory as f64 / f64::from(1 << 30));
         let fix = "close other programs; `pimg build --jobs 1` needs 300 MiB".to_owned();
@@ -190,8 +200,11 @@ fn resources(survey: &Survey, family: Family, checks: &mut Vec<DoctorCheck>) {
         }
     }
     let fix = "`ssh-keygen -t ed25519`, or `--ssh-key FILE`, or `user.ssh_keys` in a profile".to_owned();
-    let keys = format!("{} in ~/.ssh", survey.ssh_keys);
-    let state = ok_or(survey.ssh_keys > 0, DoctorState::Optional);
+    let keys = match has_login {
+        true => "every profile has a key or a password".to_owned(),
+        false => format!("{} in ~/.ssh", survey.ssh_keys),
+    };
+    let state = ok_or(survey.ssh_keys > 0 || has_login, DoctorState::Optional);
     checks.push(check("public ssh keys", state, &["build", "check", "status"], keys, Some(fix)));
 }
 
@@ -223,7 +236,7 @@ fn project_checks(project: &Project, survey: &Survey, checks: &mut Vec<DoctorChe
     checks.push(check(
         "lock",
         ok_or(project.lock, DoctorState::Optional),
-        &["fetch", "build --locked"],
+        &["repeating a build"],
         found,
         fix,
     ));
@@ -233,7 +246,7 @@ fn project_checks(project: &Project, survey: &Survey, checks: &mut Vec<DoctorChe
         checks.push(check(
             "secret seed",
             ok_or(*is_there, DoctorState::Optional),
-            &["build", "seed", "status"],
+            &["seed", "status"],
             found,
             fix,
         ));
@@ -347,6 +360,7 @@ mod tests {
     fn project() -> Project {
         Project {
             profiles: Some(Ok(3)),
+            has_login: false,
             overlays: true,
             lock: true,
             seeds: vec![("k8sctl".into(), true)],
