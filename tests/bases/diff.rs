@@ -150,7 +150,7 @@ fn two_images_and_everything_that_differs() {
     added    config.txt [all] arm_64bit       -         1
 
     CHANGE   USERS             FROM                                                           TO
-    changed  root              0:0, /root, /bin/bash, password locked                        0:0, /root, /bin/bash, password set
+    changed  root              0:0, /root, /bin/bash, password locked                         0:0, /root, /bin/bash, password set
     changed  systemd-timesync  991:991, /, /usr/sbin/nologin, password locked                 991:991, /, /usr/sbin/nologin, no password
     changed  pi                1000:1000, /home/pi, /bin/bash, password locked, also in sudo  1000:1000, /home/pi, /bin/bash, no password, also in sudo
 
