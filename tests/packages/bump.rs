@@ -121,7 +121,8 @@ fn base_and_packages_move_together_and_nothing_else_of_the_profile() {
     assert_eq!((world.read("profiles/raspios.toml"), world.read("pimg.lock")), (pin.clone(), lock.clone()));
 
     let told = bump(&world, &[]).ok();
-    assert!(told.lines().any(|line| line.starts_with("package") && line.contains("1.0-1  1.1-1")), "{told}");
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.lines().any(|line| words(line) == "package tool 1.0-1 1.1-1 asked for"), "{told}");
     let moved = world.read("profiles/raspios.toml");
     let lines: Vec<_> = pin.lines().zip(moved.lines()).filter(|(old, new)| old != new).collect();
     assert_eq!((lines.len(), pin.lines().count()), (3, moved.lines().count()), "{moved}");
@@ -129,7 +130,7 @@ fn base_and_packages_move_together_and_nothing_else_of_the_profile() {
     assert!(world.read("pimg.lock").contains(NEW) && !world.read("pimg.lock").contains(OLD));
     assert!(world.locked_packages().contains(&"tool 1.1-1".to_owned()));
     // what was written is what a build takes
-    world.build(&["--locked", "--offline"]).ok();
+    world.build(&["--locked"]).ok();
 
     let again = bump(&world, &[]);
     assert!(again.stderr.contains("pimg.lock is up to date"), "{}", again.stderr);

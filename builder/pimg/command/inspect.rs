@@ -50,7 +50,7 @@ pub fn run(request: &InspectRequest, context: &Context<'_>) -> Result<InspectOut
         return Ok(InspectOutcome::Packages(PackageListing { image: named.shown, packages }));
     }
     if request.path.is_none() && !request.list {
-        return Ok(InspectOutcome::Image(summary(request, &named, &opened.image)?));
+        return Ok(InspectOutcome::Image(Box::new(summary(request, &named, &opened.image)?)));
     }
     let (partition, path) = place(request)?;
     match partition {

@@ -210,7 +210,7 @@ pub enum Layer {
 #[serde(rename_all = "kebab-case")]
 pub enum InspectOutcome {
     /// The image as a whole.
-    Image(ImageSummary),
+    Image(Box<ImageSummary>),
     /// The entries of a directory.
     Listing(Listing),
     /// One file.

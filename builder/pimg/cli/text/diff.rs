@@ -134,7 +134,7 @@ fn fact_row(fact: &FactChange) -> Vec<String> {
 
 fn unit_row(unit: &UnitChange) -> Vec<String> {
     let said = |words: &[String], is_there: bool| match (words, is_there) {
-        ([], true) => "there".to_owned(),
+        ([], true) => "not enabled".to_owned(),
         (words, _) => or_nothing(words),
     };
     row([unit_change(unit), &unit.unit, &said(&unit.a, unit.in_a), &said(&unit.b, unit.in_b)])

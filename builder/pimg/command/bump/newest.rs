@@ -93,8 +93,8 @@ mod tests {
         offers.drain(..2);
         let error = find(&offers, None);
         assert!(error.contains("on Debian trixie"), "{error}");
-        assert_eq!(find(&[pinned.clone()], Some(&"ab".repeat(32))), "same");
-        let error = find(&[pinned.clone()], Some(&"00".repeat(32)));
+        assert_eq!(find(std::slice::from_ref(&pinned), Some(&"ab".repeat(32))), "same");
+        let error = find(std::slice::from_ref(&pinned), Some(&"00".repeat(32)));
         assert!(error.contains("published again"), "{error}");
         let error = find(&[offer("2025-05-01", "trixie", "arm64-lite")], None);
         assert!(error.contains("older than the pinned one: 2025-05-01, not 2025-12-04"), "{error}");

@@ -58,6 +58,9 @@ pub struct Section {
     pub items: Vec<Item>,
 }
 
+/// Reads one section.
+type Read = fn(&Files<'_>) -> Result<Vec<Item>, BaseReadError>;
+
 /// The names of the sections, in order.
 pub const SECTIONS: [&str; 7] = ["boot", "users", "groups", "sudo", "network", "apt", "steps"];
 
@@ -67,7 +70,7 @@ pub const SECTIONS: [&str; 7] = ["boot", "users", "groups", "sudo", "network", "
 /// The image cannot be read.
 pub fn inventory(image: &dyn BaseFiles) -> Result<Vec<Section>, BaseReadError> {
     let files = Files(image);
-    let read: [fn(&Files<'_>) -> Result<Vec<Item>, BaseReadError>; 7] =
+    let read: [Read; 7] =
         [boot::items, accounts::users, accounts::groups, accounts::sudo, network::items, apt::items, steps];
     SECTIONS
         .into_iter()
