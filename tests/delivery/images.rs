@@ -154,6 +154,10 @@ fn hosts_of_a_matrix_are_those_of_one_build() {
     assert_eq!(ok(&mut matrix.release(&["hosts"])).trim(), r#"["node-a","node-b"]"#);
     ok(one.release(&["seeds"]).env("PIMG_SEEDS", seeds()));
     ok(&mut one.release(&["build"]));
+    // the same repository, cloned: two bases that were made at two times differ
+    for file in ["base.img", "pimg.lock"] {
+        fs::copy(one.path().join(file), matrix.path().join(file)).expect("the same file");
+    }
     // each job has its own cache and its own host
     ok(matrix.release(&["seeds"]).env("PIMG_SEEDS", seeds()));
     for host in ["node-b", "node-a"] {
