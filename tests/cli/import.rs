@@ -73,7 +73,8 @@ fn the_profiles_say_what_the_inventory_said() {
     let node = fs::read_to_string(project.path().join("profiles/k8sctl-pi5l.toml")).expect("a file");
     assert_eq!(
         node,
-        "extends = \"k8sctl\"\nhostname = \"k8sctl-pi5l\"\n\n[network]\naddress = \"10.10.80.50/24\"\n"
+        "#:schema ../docs/reference/profile.schema.json\nextends = \"k8sctl\"\nhostname = \"k8sctl-pi5l\"\n\n\
+         [network]\naddress = \"10.10.80.50/24\"\n"
     );
     insta::assert_snapshot!(project.snapshot(&["check"]));
 

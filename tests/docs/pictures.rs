@@ -39,7 +39,7 @@ fn pictures_are_made_where_asked_for() {
         let script =
             format!("({before}) >/dev/null 2>&1; {}", command.replace("pimg ", "pimg --color always "));
         // lines of progress, which a terminal shows and takes away again
-        let mut bash = session.bash(&format!("exec 2>&1; {script} | sed '/ % of /d'"));
+        let mut bash = session.bash(&format!("({script}) 2>&1 | sed '/ % of /d'"));
         bash.env_remove("NO_COLOR").env("SSH_OF_NODES", repository().join("tests/docs/ssh-of-nodes"));
         let output = bash.output().expect("bash runs");
         let printed = String::from_utf8_lossy(&output.stdout);
