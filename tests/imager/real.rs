@@ -10,10 +10,16 @@ use std::process::{Command, Output};
 use crate::loops::Loop;
 use crate::{build, have_tools, project, read, support, text};
 
-/// The program; a machine without it is no failure in CI either, since no registry that CI reaches has it.
+/// The program; a machine without it is no failure in CI either, since Debian has no package of it.
+#[expect(clippy::print_stderr, reason = "a person should know what was not looked at")]
 fn imager() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).map(|place| place.join("rpi-imager")).find(|program| program.is_file())
+    let found =
+        std::env::split_paths(&path).map(|place| place.join("rpi-imager")).find(|program| program.is_file());
+    if found.is_none() {
+        eprintln!("skipped: `rpi-imager` is not installed");
+    }
+    found
 }
 
 fn write(imager: &Path, image: &Path, sha256: &str, device: &str) -> Output {

@@ -329,7 +329,10 @@ impl FileLock {
 mod tests {
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-    use super::{FileLock, copy_sparse, disk_usage, free_space, read_optional, require_space, write_atomic};
+    use super::{
+        FileLock, copy_sparse, disk_usage, free_space, link_or_copy, list_names, read_optional, remove_file,
+        require_space, write_atomic, write_if_changed,
+    };
     use crate::host::device::FileDevice;
     use crate::host::error::HostError;
     use pimg_disk::block::BlockWrite;
@@ -348,6 +351,26 @@ mod tests {
 
         let blocked = dir.path().join("new/pimg.lock/below");
         assert!(write_atomic(&blocked, b"x").is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn a_file_that_is_right_already_is_left_alone() -> Result<(), Box<dyn std::error::Error>> {
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("list");
+        for (bytes, expected) in
+            [("", true), ("", false), ("ab", true), ("ab", false), ("a", true), ("", true)]
+        {
+            assert_eq!(write_if_changed(&path, bytes.as_bytes())?, expected, "{bytes:?}");
+            assert_eq!(std::fs::read_to_string(&path)?, bytes);
+        }
+        std::fs::create_dir(dir.path().join("inner"))?;
+        assert_eq!(list_names(dir.path())?, [("inner".into(), false), ("list".into(), true)]);
+        assert_eq!(list_names(&dir.path().join("nothing"))?, []);
+        link_or_copy(&path, &dir.path().join("second"))?;
+        assert!(link_or_copy(&path, &dir.path().join("inner")).is_err(), "is there already");
+        assert!(remove_file(&path)?.is_some() && remove_file(&path)?.is_none());
+        assert_eq!(std::fs::read_to_string(dir.path().join("second"))?, "");
         Ok(())
     }
 

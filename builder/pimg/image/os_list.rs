@@ -106,7 +106,8 @@ pub struct Entry {
     image_download_sha256: String,
     release_date: String,
     devices: [&'static str; 1],
-    /// Imager 1 takes a missing format for `systemd` and would write its own settings into the image.
+    /// What Imager may put into the image: nothing, since the host is finished. Imager 2 asks for no settings then;
+    /// Imager 1 does not know the word and offers some (`doc/os_customisation_formats.md` in raspberrypi/rpi-imager).
     init_format: &'static str,
 }
 
