@@ -107,7 +107,10 @@ pub fn build(
             // 13
             publish(finished, image, &output, context)
         })?;
-    if let Some(why) = unsigned {
+    // a project without a public key does not mean to be signed
+    if let Some(why) = unsigned
+        && project_key(context)?.is_some()
+    {
         context.reporter.notice(&format!("not signed: {why}"));
     }
     Ok(built)
