@@ -149,7 +149,8 @@ fn class_of_fat(error: &fat::Error) -> Class {
 impl Fault for WorkingError {
     fn class(&self) -> Class {
         match self {
-            Self::Overlay(_) => Class::Host,
+            // what is read there was read before: it is the disk below the working image that fails
+            Self::Overlay(_) | Self::Table(table::Error::Io(_)) => Class::Host,
             Self::Table(_) | Self::NotAnMbr | Self::NotLast { .. } => Class::Base,
             Self::TooLong { .. } => Class::Profile,
             Self::Grow(source) => class_of_ext4(source),
