@@ -26,6 +26,8 @@ mod copy;
 mod decode;
 pub mod digest;
 pub mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 mod ingest;
 pub mod instant;
