@@ -228,4 +228,3 @@ pub(crate) fn sound_base() -> PathBuf {
     };
     BASE.get_or_init(make).clone()
 }
-
