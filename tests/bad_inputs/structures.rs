@@ -65,7 +65,9 @@ pub(crate) fn cases() -> Vec<Case> {
     let damages: [(&str, Damage); 3] = [
         ("zeroes", |bytes| bytes.fill(0)),
         ("ones", |bytes| bytes.fill(0xff)),
-        ("garbage", |bytes| (0_u8..).zip(bytes).for_each(|(n, byte)| *byte = n.wrapping_mul(151) ^ 0x5a)),
+        ("garbage", |bytes| {
+            (0..=u8::MAX).cycle().zip(bytes).for_each(|(n, byte)| *byte = n.wrapping_mul(151) ^ 0x5a)
+        }),
     ];
     let mut cases = Vec::new();
     for Structure(name, at, length) in structures() {
