@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What may lie at the top of the repository. A new name is a decision: write it here and in the README.
-const TOP_LEVEL: [&str; 21] = [
+const TOP_LEVEL: [&str; 22] = [
     ".cargo",
     ".ci",
     ".git",
@@ -19,6 +19,7 @@ const TOP_LEVEL: [&str; 21] = [
     "LICENSE-APACHE",
     "LICENSE-MIT",
     "README.md",
+    "action.yml",
     "builder",
     "clippy.toml",
     "deny.toml",
@@ -106,41 +107,6 @@ fn nothing_unexpected_lies_at_the_top() {
         // only a marker of `out/` and the lock are written by people and pimg
         let is_ours = TOP_LEVEL.contains(&top) || name == "out/.gitkeep" || name == "pimg.lock";
         assert!(is_ours, "`{name}`: nobody said what `{top}` at the top is for");
-    }
-}
-
-#[test]
-fn the_readme_has_the_exit_codes_as_they_are() {
-    let Ok(readme) = fs::read_to_string(root().join("README.md")) else { return };
-    let table = pimg::cli::exit_code::ExitCode::markdown();
-    assert!(readme.contains(&table), "README.md should have this table of exit codes:\n{table}");
-}
-
-/// The lines of a document's code blocks that call pimg, without their comments.
-fn commands_in(document: &str) -> Vec<Vec<String>> {
-    let mut is_code = false;
-    let mut commands = Vec::new();
-    for line in document.lines() {
-        if line.starts_with("```") {
-            is_code = !is_code;
-        } else if is_code && line.starts_with("pimg ") {
-            let command = line.split(" #").next().unwrap_or_default();
-            commands.push(command.split_whitespace().map(str::to_owned).collect());
-        }
-    }
-    commands
-}
-
-#[test]
-fn the_documents_show_commands_that_exist() {
-    use clap::Parser;
-    for name in ["README.md", "CONTRIBUTING.md", "builder/README.md"] {
-        let Ok(document) = fs::read_to_string(root().join(name)) else { continue };
-        for command in commands_in(&document) {
-            if let Err(error) = pimg::cli::args::Cli::try_parse_from(&command) {
-                panic!("{name} shows `{}`: {error}", command.join(" "));
-            }
-        }
     }
 }
 

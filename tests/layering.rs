@@ -33,6 +33,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
             "guest",
             "host",
             "image",
+            "inventory",
             "lock",
             "machine",
             "overlay",
@@ -107,6 +108,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ("guest", &["failure", "plan", "profile", "secret", "pimg_deb"]),
     ("plan", &["failure", "profile::host", "secret"]),
     ("profile", &["failure", "secret"]),
+    ("inventory", &["profile"]),
     ("lock", &["failure", "pimg_deb"]),
     ("machine", &["failure", "guest::node_status", "profile::types"]),
     ("host", &["failure", "profile::host", "secret", "pimg_disk"]),
@@ -121,14 +123,14 @@ const ARROWS: [(&str, &[&str]); 18] = [
 const FENCES: [(&[&str], &[&str]); 5] = [
     (
         &["std::fs", "fs_err", "tempfile"],
-        &["pimg/host/", "pimg/image/", "pimg/profile/load.rs", "pimg/overlay/", "fetch/"],
+        &["pimg/host/", "pimg/image/", "pimg/profile/load.rs", "pimg/overlay/", "fetch/", "embed.rs"],
     ),
     (&["std::net::Tcp", "std::net::Udp", "reqwest"], &["fetch/"]),
     (
         &["process::Command", "process::exit"],
         &["pimg/host/tools.rs", "pimg/host/machine.rs", "pimg/cli/interrupt.rs"],
     ),
-    (&["env::var", "SystemTime::now"], &["pimg/host/env.rs"]),
+    (&["env::var", "SystemTime::now"], &["pimg/host/env.rs", "embed.rs"]),
     (&["serde"], &["pimg/", "fetch/"]),
 ];
 

@@ -1,4 +1,7 @@
 //! Base images: fetched once, verified, decoded into the cache, and never changed again.
+//!
+//! A compressed file that was downloaded stays in the cache as well, as it was published: an `.img.xz` takes over blocks
+//! of it, and its bytes are not to depend on where the base came from. A local file stays where its owner keeps it.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -16,6 +19,8 @@ use crate::pipeline::{BufferRing, Chunk};
 use crate::source::{Pins, Source};
 use crate::stamp::Stamp;
 use crate::watch::Watch;
+
+mod published;
 
 /// How often a download may start over because the content changed meanwhile.
 const RESTARTS: u32 = 3;
@@ -92,6 +97,19 @@ impl BaseFetcher<'_> {
         }
     }
 
+    /// The cached image that the file at `path` was decoded to, where that is known without reading the file.
+    ///
+    /// # Errors
+    /// Failures of the file system.
+    pub fn decoded_before(&self, path: &Path) -> Result<Option<VerifiedBase>> {
+        let Some(stamp) = Stamp::of(path)? else { return Ok(None) };
+        let key = Sha256Digest::of(stamp.to_string().as_bytes());
+        match self.recall(Memo::FileSeen, key) {
+            Some(published) => self.decoded(&Source::File(path.to_path_buf()), published, Pins::default()),
+            None => Ok(None),
+        }
+    }
+
     /// The cached image that the pins name.
     fn pinned(&self, source: &Source, pins: Pins) -> Result<Option<VerifiedBase>> {
         match pins {
@@ -102,7 +120,7 @@ impl BaseFetcher<'_> {
                 }
             }
             Pins { published: Some(published), .. } => self.decoded(source, published, pins),
-            Pins { raw: Some(raw), .. } => match self.recall(Memo::PublishedOfRaw, raw) {
+            Pins { raw: Some(raw), .. } => match self.published_by(source, raw) {
                 Some(published) => self.decoded(source, published, pins),
                 None => Ok(None),
             },
@@ -249,11 +267,15 @@ impl BaseFetcher<'_> {
         match ingested {
             Ok(ingested) => {
                 let base = self.keep(source, ingested)?;
-                if let Some(validator) = validator {
-                    let memo = format!("{}\n{validator}\n", base.published);
-                    self.cache.remember(Memo::UrlSeen, key, &memo)?;
+                // without a validator the note still says what this URL publishes
+                let validator = validator.map(|validator| validator.to_string()).unwrap_or_default();
+                self.cache.remember(Memo::UrlSeen, key, &format!("{}\n{validator}\n", base.published))?;
+                if base.published == base.raw {
+                    partial.discard()?;
+                } else {
+                    // an `.img.xz` takes over blocks of it; nothing else asks for it, so it goes when room is made
+                    partial.publish(self.cache, Bucket::Blob, base.published)?;
                 }
-                partial.discard()?;
                 Ok(base)
             }
             Err(error) => {

@@ -4,7 +4,7 @@
 //! ROOT/
 //!   raw-v1/<sha256>         decoded base images: sparse, read-only
 //!   raw-v1/<sha256>.seen    what the file looked like when its digest was last known (see `Stamp`)
-//!   blob-v1/<sha256>        everything else that is pinned by digest; `.seen` likewise
+//!   blob-v1/<sha256>        everything else that has a digest, downloaded bases as published among them; `.seen` likewise
 //!   memo-v1/<kind>-<key>    short texts that save work: losing one costs time, never correctness
 //!   partial-v1/<key>.part   downloads that are to be resumed, `.meta` says what they are
 //!   lock-v1/<key>           empty files to lock
@@ -137,6 +137,17 @@ impl Cache {
         }
         touch(&seen)?;
         Ok(Some(path))
+    }
+
+    /// As [`Self::get`], but digests the file whatever its mark says: for who wants to know rather than to be quick.
+    ///
+    /// # Errors
+    /// Failures of the file system.
+    pub fn get_digested(&self, bucket: Bucket, digest: Sha256Digest) -> Result<Option<PathBuf>> {
+        match fs_err::remove_file(seen_path(&self.path(bucket, digest))) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+            _ => self.get(bucket, digest),
+        }
     }
 
     /// Takes `content` in and returns where it is, if it has this digest.

@@ -11,6 +11,8 @@
 //! | [`cache`] | content by digest, shared between processes |
 //! | [`vault`] | a folder that outlives the upstreams |
 //! | [`keyring`] | OpenPGP certificates by fingerprint, and signatures by them |
+//! | [`minisign`] | minisign's keys and signatures |
+//! | [`dsse`] | what is signed of an attestation |
 //! | [`instant`] | points in time as messages show them |
 //! | [`watch`] | progress and interruption, as data |
 //! | [`error`] | how all this fails |
@@ -25,6 +27,7 @@ pub mod cache;
 mod copy;
 mod decode;
 pub mod digest;
+pub mod dsse;
 pub mod error;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -32,6 +35,7 @@ pub mod http;
 mod ingest;
 pub mod instant;
 pub mod keyring;
+pub mod minisign;
 mod partial;
 mod pipeline;
 pub mod source;

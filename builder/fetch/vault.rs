@@ -3,7 +3,7 @@
 //! ```text
 //! DIR/
 //!   README.txt              what this is, for whoever finds it
-//!   sha256/<digest>         a file as it was published, named by the digest of its bytes
+//!   sha256/<digest>         a file as it was published, a base image among them, named by the digest of its bytes
 //!   raw/<digest>.zst        a base image, zstd, named by the digest of its decoded bytes
 //! ```
 //! A vault may lie on a medium that forgets or in somebody else's hands: nothing is taken out of it without

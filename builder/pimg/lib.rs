@@ -10,6 +10,7 @@ pub mod fuzzing;
 pub mod guest;
 pub mod host;
 pub mod image;
+pub mod inventory;
 pub mod lock;
 pub mod machine;
 pub mod overlay;

@@ -22,21 +22,27 @@ mod faults;
 mod golden;
 mod identity;
 mod jobs;
+mod known_secrets;
 mod prepare;
 mod publish;
 mod render;
+mod seal;
 mod secrets;
+mod signing;
 
 use std::num::NonZero;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub use base::CheckedBase;
 pub(crate) use identity::made_seed;
 pub use identity::{Identities, Identity};
-pub use prepare::{Preparation, Prepared, PreparedHost, prepare};
+pub use known_secrets::{KnownSecrets, known_secrets};
+pub use prepare::{Preparation, Prepared, PreparedHost, prepare, resolve};
 pub use render::{PlannedHost, plan_host};
+pub use seal::{digest_file, seal};
 pub use secrets::HostSecrets;
+pub use signing::{PROJECT_KEY, SigningError, open_key, password, project_key, signer};
 
 use golden::GoldenLayers;
 use publish::{Finished, Output, publish};
@@ -51,6 +57,7 @@ use crate::command::request::Ingredients;
 use crate::failure::{Class, Failure};
 use crate::guest::seed;
 use crate::host::env;
+use crate::host::git;
 use crate::host::secrets::Resolver;
 use crate::host::staging::Staging;
 use crate::image::apply::apply;
@@ -73,6 +80,9 @@ pub struct Recipe<'a> {
     pub ingredients: &'a Ingredients,
     /// How many hosts are built at the same time; `None` is what suits the machine.
     pub jobs: Option<NonZero<usize>>,
+    /// Where everything that follows from a base is made again, in place of what the cache has of it: results of checks,
+    /// golden layers, frames.
+    pub afresh: Option<&'a Path>,
 }
 
 /// Builds all hosts, steps 4 to 13, into files below `out`.
@@ -85,10 +95,16 @@ pub fn build(
     format: ImageFormat,
     context: &Context<'_>,
 ) -> Result<Vec<BuiltImage>, Failure> {
+    let key = signer(context)?;
+    let key = key.inspect_err(|why| context.reporter.notice(&format!("not signed: {why}"))).ok();
+    let source = OnceLock::new();
     let staging = Staging::new(out)?;
-    finish_hosts(recipe, staging.path(), context, &|finished, image, shared, context| {
+    finish_hosts(recipe, Some(format), staging.path(), context, &|finished, image, shared, context| {
+        // asked for when the lock is written, which is a part of what was built from
+        let source = source.get_or_init(|| git::commit(&context.project)).as_ref();
+        let output = Output { staging: &staging, format, shared, key: key.as_ref(), source };
         // 13
-        publish(finished, image, &Output { staging: &staging, format, shared }, context)
+        publish(finished, image, &output, context)
     })
 }
 
@@ -103,7 +119,7 @@ pub fn with_finished_image<R: Send>(
     context: &Context<'_>,
     take: impl Fn(&dyn BlockRead) -> Result<R, Failure> + Sync,
 ) -> Result<R, Failure> {
-    let taken = finish_hosts(recipe, work, context, &|_, image, _, _| take(image))?;
+    let taken = finish_hosts(recipe, None, work, context, &|_, image, _, _| take(image))?;
     taken.into_iter().next().ok_or_else(|| Failure::new(Class::Internal, "no host became an image"))
 }
 
@@ -111,16 +127,18 @@ pub fn with_finished_image<R: Send>(
 type Take<'t, R> =
     dyn Fn(&Finished<'_>, &dyn BlockRead, &Shared<'_>, &Context<'_>) -> Result<R, Failure> + Sync + 't;
 
-/// Steps 4 to 12 for all hosts, some at the same time.
+/// Steps 4 to 12 for all hosts, some at the same time, for images of this format.
 fn finish_hosts<R: Send>(
     recipe: &Recipe<'_>,
+    format: Option<ImageFormat>,
     work: &Path,
     context: &Context<'_>,
     take: &Take<'_, R>,
 ) -> Result<Vec<R>, Failure> {
     // before anything that takes long: a missing secret is the operator's to mend
     let secrets = secrets_of(recipe, context)?;
-    let network = Network::open(&recipe.ingredients.packages, context)?;
+    context.environment.source_date_epoch()?;
+    let network = Network::open(&recipe.ingredients.packages, context)?.afresh(recipe.afresh);
     // 4, 5, 6, 7
     let update = if recipe.ingredients.locked { Update::Locked } else { Update::Keep };
     let preparation = Preparation { hosts: recipe.hosts, update, options: &recipe.ingredients.packages };
@@ -130,10 +148,16 @@ fn finish_hosts<R: Send>(
     }
     // 8
     prepared.fetch(&network)?;
+    if format == Some(ImageFormat::Xz) {
+        // before anything that takes long: it may be missing
+        prepared.hosts.iter().try_for_each(|host| host.base.carried(&network).map(drop))?;
+    }
     let identities = Identities::load(recipe.hosts, context)?;
-    let lock_sha256 = Sha256Digest::of(prepared.lock.to_text().as_bytes()).to_string();
-    let golden = GoldenLayers::open(network.cache_dir())?;
-    let frames = open_frames(network.cache_dir(), context);
+    // a lock that may not change is named as it is, with what it has for others
+    let named = prepared.before.as_ref().filter(|_| recipe.ingredients.locked).unwrap_or(&prepared.lock);
+    let lock_sha256 = Sha256Digest::of(named.to_text().as_bytes()).to_string();
+    let golden = GoldenLayers::open(network.derived_dir())?;
+    let frames = if network.is_afresh() { None } else { open_frames(network.cache_dir(), context) };
     let shared = Shared { recipe, lock: &prepared.lock, lock_sha256, identities, network, golden, frames };
     let hosts: Vec<_> = prepared.hosts.iter().zip(&secrets).collect();
     let jobs = jobs::count(recipe.jobs, hosts.len());

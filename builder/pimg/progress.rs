@@ -1,5 +1,7 @@
 //! What the rooms tell about long work, as data. Only `cli` turns it into something to look at.
 
+use zeroize::Zeroizing;
+
 /// Receives what happens, and says when to stop.
 pub trait Reporter: Send + Sync {
     /// A long task begins. `total` is in bytes where it is known.
@@ -26,6 +28,15 @@ pub trait Reporter: Send + Sync {
     fn notice(&self, text: &str);
     /// Asks a person a question that yes or no answers; `None` where nobody can be asked.
     fn confirm(&self, _question: &str) -> Option<bool> {
+        None
+    }
+    /// Asks a person for a password, which is not shown; `None` where nobody can be asked.
+    fn password(&self, _what: &str) -> Option<Zeroizing<String>> {
+        None
+    }
+    /// Asks a person a question that words answer; an empty answer stands for `default`. `None` where nobody can be
+    /// asked, or where nobody answers.
+    fn ask(&self, _question: &str, _default: &str) -> Option<String> {
         None
     }
     /// Whether the person asked to stop: long loops ask and end with an "interrupted" error.

@@ -18,10 +18,14 @@ mod exit_codes;
 mod file_systems;
 mod fuzz;
 mod golden;
+mod judged;
+mod leaks;
 mod lived_in;
+mod rebuild;
 mod same_bytes;
 mod secrets;
 mod seeding;
+mod signed;
 mod trees;
 mod verify;
 

@@ -17,14 +17,21 @@ fn the_program_lists_its_commands() {
       lock         Resolve and pin the base image, every package and every download in pimg.lock
       fetch        Download all that pimg.lock names into the cache
       plan         Show every change that a build would make, and where it comes from
-      inspect      Show partitions, identity or packages of an image, or a file in it
-      diff         Show in what two images differ: identity, units, packages, files
-      verify       Check the file systems, packaged files and manifest of an image
+      inspect      Show what is in an image: all that it says about itself, or a file in it
+      diff         Show in what two images differ: settings, units, packages, files
+      bump         Move base image and locked packages to the newest, and show what changes
+      verify       Check an image, and the digests, signature and provenance beside it
       flash        Write an image, or what a profile becomes, to cards, and read it back
       secrets      Keep the project's secrets, encrypted, in secrets.age
+      keys         Keep the key that signs what is built
       seed         Put a host's secrets on a card or image of `pimg build --release`
       status       Show how far the first boot of nodes is
       test         Boot images in QEMU until their nodes are finished, with faults on request
+      publish      Lay out built images as a release, with links below a URL
+      schema       Print the JSON Schema of profiles or overlays, for an editor
+      new          Make a project: profiles, overlays, a README
+      import       Make profiles of the Ansible inventory of the playbook
+      doctor       Say what this machine has and lacks for each command
       clean        Remove cached base images or built images
       completions  Print the completion script of a shell
       man          Print the manual page of pimg or of one command
@@ -113,6 +120,10 @@ fn build_groups_its_options() {
 
     Example:
       pimg build --profile k8sctl-pi5l --format xz
+
+    Environment:
+      SOURCE_DATE_EPOCH  The time of everything that is written, in seconds since 1970
+                         [default: when the base was last written]
     "#);
 }
 
@@ -125,11 +136,18 @@ fn every_command_has_help_of_its_own() {
         "plan",
         "inspect",
         "diff",
+        "bump",
         "verify",
         "secrets",
+        "keys",
         "seed",
         "status",
         "test",
+        "publish",
+        "schema",
+        "new",
+        "import",
+        "doctor",
         "clean",
         "completions",
         "man",

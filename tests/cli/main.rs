@@ -1,10 +1,19 @@
 //! The program as a person or a script meets it: what it prints where, and its exit code.
 #![expect(clippy::disallowed_methods, reason = "tests run pimg")]
 
+#[path = "../support/mod.rs"]
+mod support;
+#[path = "../support/tiny_base.rs"]
+mod tiny_base;
+
 mod clean;
+mod doctor;
 mod errors;
 mod help;
+mod import;
+mod new_project;
 mod project;
+mod publish;
 mod status;
 
 use std::fmt::Write;

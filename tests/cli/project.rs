@@ -45,6 +45,29 @@ fn a_project_in_order() {
 }
 
 #[test]
+fn code_2_a_time_that_is_none() {
+    for (value, shown) in [("yesterday", "yesterday"), ("-1", "-1"), ("4294967296", "4294967296")] {
+        let project = project();
+        let mut command = project.pimg(&["build", "--profile", "node-a", "--ssh-key", "key.pub"]);
+        let output = command.env("SOURCE_DATE_EPOCH", value).output().expect("pimg runs");
+        let told = project.describe(&output);
+        let expected = format!(
+            "exit code 2\n--- stderr\nerror: `SOURCE_DATE_EPOCH` is `{shown}`, expected whole seconds since 1970, from 0 to \
+             4294967295\n\nhint: `export SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)` takes the time of the last commit\n\
+             hint: `unset SOURCE_DATE_EPOCH` takes the time that the base has\n"
+        );
+        assert_eq!(told, expected);
+    }
+}
+
+#[test]
+fn code_2_options_of_a_rebuild_without_it() {
+    let output = project().run(&["verify", "x.img", "--base", "base.img"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--rebuild"));
+}
+
+#[test]
 fn code_3_every_mistake_of_a_profile_with_its_place() {
     let project = project();
     let wrong = NODE.replace("node-a", "node_a").replace("gateway", "gatway");

@@ -16,10 +16,12 @@ mod tiny_base;
 mod tls;
 
 mod apt;
+mod bump;
 mod keys;
 mod lock;
 mod mirrors;
 mod offline;
+mod published;
 mod solution;
 mod stand_in;
 mod trust;

@@ -67,6 +67,11 @@ Version: 1.0-1
 Description: what everything needs
 ";
 
+/// What is installed in the base, for a test that makes one of its own.
+pub(crate) fn base_status() -> &'static str {
+    STATUS
+}
+
 /// Whether the tools that make and judge all this are there.
 pub(crate) fn have_tools() -> bool {
     let tools = ["gpg", "gpgconf", "dpkg-deb", "mke2fs", "mkfs.vfat", "mcopy", "sfdisk"];

@@ -153,7 +153,7 @@ impl Project {
 }
 
 /// A TOML text without these tables, those below them, and arrays of them.
-fn without_tables(text: &str, names: &[&str]) -> String {
+pub(crate) fn without_tables(text: &str, names: &[&str]) -> String {
     let mut left_out = false;
     let kept = text.split_inclusive('\n').filter(|line| {
         if line.starts_with('[') {

@@ -1,5 +1,6 @@
 //! A kernel's view of an ext4 file system inside an image: the last word on what pimg wrote.
 #![expect(clippy::disallowed_methods, reason = "the kernel is asked by mount(8)")]
+#![allow(dead_code, reason = "every test program uses a part of it")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -27,6 +28,11 @@ impl Mount {
         let (image, target) = (image.to_str().expect("UTF-8"), dir.path().to_str().expect("UTF-8"));
         crate::support::run("mount", &["-t", "ext4", "-o", &options, image, target]);
         Some(Self { dir })
+    }
+
+    /// Where it is mounted.
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
     }
 
     /// Everything in the file system, by path from its root.

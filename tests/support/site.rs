@@ -1,4 +1,5 @@
 //! Files on a web server of the loopback address: ranges, validators, a log, and a switch.
+#![allow(dead_code, reason = "every test program uses a part of it")]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -44,6 +44,21 @@ fn content_that_was_changed_is_forgotten() {
 }
 
 #[test]
+fn content_is_digested_again_on_demand() {
+    let (_root, cache) = cache();
+    let digest = Sha256Digest::of(b"content");
+    let path = cache.insert(Bucket::Blob, digest, &b"content"[..]).expect("inserted");
+    assert_eq!(cache.get_digested(Bucket::Blob, digest).expect("readable"), Some(path.clone()));
+    // bytes that rotted on the disk: nothing but its digest tells
+    replace(&path, b"CONTENT").expect("writable");
+    let stamp = Stamp::of(&path).expect("readable").expect("there");
+    replace(&seen_path(&path), stamp.to_string().as_bytes()).expect("writable");
+    assert_eq!(cache.get(Bucket::Blob, digest).expect("readable"), Some(path.clone()));
+    assert_eq!(cache.get_digested(Bucket::Blob, digest).expect("readable"), None);
+    assert!(!path.exists());
+}
+
+#[test]
 fn cleaning_takes_what_was_not_used_for_long() {
     let (_root, cache) = cache();
     let [old, new] = [&b"old"[..], b"new"].map(|content| {

@@ -7,9 +7,18 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::bump_args::BumpArgs;
+use super::doctor_args::DoctorArgs;
 use super::duration::duration;
 use super::flash_args::FlashArgs;
+use super::import_args::ImportArgs;
+use super::inspect_args::{DiffArgs, InspectArgs};
+use super::keys_args::KeysArgs;
+use super::new_args::NewArgs;
 use super::package_args::{LockedArgs, PackageArgs};
+use super::publish_args::PublishArgs;
+use super::rebuild_args::RebuildArgs;
+use super::schema_args::SchemaArgs;
 use super::secret_args::{SecretsArgs, SeedArgs};
 use super::status_args::StatusArgs;
 use super::test_args::TestArgs;
@@ -99,7 +108,9 @@ pub enum ColorArg {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Build images into out/
-    #[command(after_help = "Example:\n  pimg build --profile k8sctl-pi5l --format xz")]
+    #[command(after_help = "Example:\n  pimg build --profile k8sctl-pi5l --format xz\n\n\
+        Environment:\n  SOURCE_DATE_EPOCH  The time of everything that is written, in seconds since 1970\n                     \
+        [default: when the base was last written]")]
     Build(BuildArgs),
 
     /// Check profiles, overlays and templates, without network
@@ -118,18 +129,35 @@ pub enum Command {
     #[command(after_help = "Example:\n  pimg plan --profile k8sctl-pi5l")]
     Plan(PlanArgs),
 
-    /// Show partitions, identity or packages of an image, or a file in it
+    /// Show what is in an image: all that it says about itself, or a file in it
+    ///
+    /// Secrets are not shown: of a file that only its owner may read, of a password, of a key, it is said that it is there.
+    /// PATH prints the file as it is, whatever is in it.
     #[command(after_help = "Example:\n  pimg inspect out/k8sctl-pi5l/k8sctl-pi5l-1.img.zst /etc/hostname")]
     Inspect(InspectArgs),
 
-    /// Show in what two images differ: identity, units, packages, files
+    /// Show in what two images differ: settings, units, packages, files
     ///
-    /// The exit code is 0 whether or not they differ. Times are not compared. Of a file that only its owner may
-    /// read nothing is shown but that it differs.
-    #[command(after_help = "Example:\n  pimg diff base.img.xz out/k8sctl-pi5l/k8sctl-pi5l-1.img.zst")]
+    /// With one argument, that image and its base. The exit code is 0 whether or not they differ. Times are not compared. Of
+    /// a file that only its owner may read, of a password and of a key nothing is shown but that it differs.
+    #[command(after_help = "Example:\n  pimg diff out/k8sctl-pi5l/k8sctl-pi5l-1.img.zst k8sctl-pi5l")]
     Diff(DiffArgs),
 
-    /// Check the file systems, packaged files and manifest of an image
+    /// Move base image and locked packages to the newest, and show what changes
+    ///
+    /// The newest base is what the publisher's list of images names over https, as far as its digest matches what is
+    /// downloaded; nobody signs it. The profile that names the base and pimg.lock are both written or neither. What is older
+    /// than what is locked is refused.
+    #[command(after_help = "Example:\n  pimg bump --check")]
+    Bump(BumpArgs),
+
+    /// Check an image, and the digests, signature and provenance beside it
+    ///
+    /// Of an image: its digest, `SHA256SUMS` and the signature over that, the provenance, both file systems, the manifest
+    /// and every packaged file; of one that was built with --release also that no secret is in it. Of a directory: all
+    /// that, for every file in it. The exit code is 5 where something is not what was signed or not what it should be.
+    ///
+    /// With --rebuild, build it again and compare instead.
     #[command(after_help = "Example:\n  pimg verify out/k8sctl-pi5l/k8sctl-pi5l-1.img.zst")]
     Verify(VerifyArgs),
 
@@ -145,6 +173,14 @@ pub enum Command {
     /// Keep the project's secrets, encrypted, in secrets.age
     #[command(after_help = "Example:\n  pimg secrets edit")]
     Secrets(SecretsArgs),
+
+    /// Keep the key that signs what is built
+    ///
+    /// The secret half is `~/.config/pimg/minisign.key`, or what PIMG_SIGNING_KEY names: a file, or the text of the key
+    /// itself. PIMG_SIGNING_KEY_PASSWORD holds its password, if it has one. The public half is `minisign.pub` in the
+    /// project; where that is, builds are signed, and `minisign -V` checks the signature as well as `pimg verify`.
+    #[command(after_help = "Example:\n  pimg keys init")]
+    Keys(KeysArgs),
 
     /// Put a host's secrets on a card or image of `pimg build --release`
     ///
@@ -166,6 +202,37 @@ pub enum Command {
     /// Nothing is written to the images. The exit code is 10 if a node does not come where it should.
     #[command(after_help = "Example:\n  pimg test --profile k8sctl-pi5l --cluster --junit boot.xml")]
     Test(TestArgs),
+
+    /// Lay out built images as a release, with links below a URL
+    ///
+    /// The directory holds for each host the image, its digest, block map, manifest and bill of materials, and lists for
+    /// Raspberry Pi Imager: fit for a plain web server and for the assets of a release on GitHub. Only images of
+    /// `pimg build --release` are published, since all others hold secrets.
+    #[command(after_help = "Example:\n  pimg publish --base-url https://example.org/images")]
+    Publish(PublishArgs),
+    /// Print the JSON Schema of profiles or overlays, for an editor
+    #[command(after_help = "Example:\n  pimg schema profile > profile.schema.json")]
+    Schema(SchemaArgs),
+
+    /// Make a project: profiles, overlays, a README
+    ///
+    /// On a terminal it asks a few questions. With --yes, or without a terminal, what no option says is as in the example.
+    /// Nothing that is there is overwritten.
+    #[command(after_help = "Example:\n  pimg new my-cluster")]
+    New(NewArgs),
+
+    /// Make profiles of the Ansible inventory of the playbook
+    ///
+    /// Reads INI inventories as Ansible does. Passwords, tokens and keys become references: the profiles name them, and
+    /// `pimg secrets edit` is to store them. Profiles that are there are never overwritten.
+    #[command(after_help = "Example:\n  pimg import hosts.ini --check")]
+    Import(ImportArgs),
+
+    /// Say what this machine has and lacks for each command
+    ///
+    /// The exit code is 9 if something is missing that nothing goes without. Name a command to count what it needs as well.
+    #[command(after_help = "Example:\n  pimg doctor test")]
+    Doctor(DoctorArgs),
 
     /// Remove cached base images or built images
     #[command(after_help = "Example:\n  pimg clean --cache --older-than 7d")]
@@ -327,57 +394,20 @@ pub struct PlanArgs {
     pub login: LoginArgs,
 }
 
-/// `pimg inspect`
-#[derive(Args, Debug)]
-pub struct InspectArgs {
-    /// The image: raw, xz, zst, gz or zip
-    #[arg(value_name = "IMAGE")]
-    pub image: PathBuf,
-
-    /// Print this file, or list this directory
-    #[arg(value_name = "PATH")]
-    pub path: Option<String>,
-
-    /// Look on this partition [default: boot for /boot/firmware, else root]
-    #[arg(long, value_enum, value_name = "WHICH")]
-    pub partition: Option<PartitionArg>,
-
-    /// List PATH, or the whole partition, with everything below
-    #[arg(long)]
-    pub list: bool,
-
-    /// List the packages: installed, held, removed, and those that the first boot installs
-    #[arg(long, conflicts_with_all = ["path", "partition", "list"])]
-    pub packages: bool,
-}
-
-/// `pimg diff`
-#[derive(Args, Debug)]
-pub struct DiffArgs {
-    /// The image to compare with, or a base: raw, xz, zst, gz or zip
-    #[arg(value_name = "A")]
-    pub a: PathBuf,
-
-    /// The image to look at
-    #[arg(value_name = "B")]
-    pub b: PathBuf,
-}
-
-/// A partition by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum PartitionArg {
-    /// The FAT partition with the firmware
-    Boot,
-    /// The ext4 root file system
-    Root,
-}
-
 /// `pimg verify`
 #[derive(Args, Debug)]
 pub struct VerifyArgs {
-    /// The image: raw, xz, zst, gz or zip
-    #[arg(value_name = "IMAGE")]
+    /// The image (raw, xz, zst, gz or zip), or a directory with SHA256SUMS
+    #[arg(value_name = "IMAGE|DIR")]
     pub image: PathBuf,
+
+    /// Demand a signature by this key: a file, or the key itself [default: a signature, if there is one, by minisign.pub]
+    #[arg(long, value_name = "FILE|KEY")]
+    pub key: Option<String>,
+
+    /// Building it again.
+    #[command(flatten)]
+    pub rebuild: RebuildArgs,
 }
 
 /// `pimg clean`

@@ -1,8 +1,6 @@
 //! From what was typed to what it means: one match, one command function, one answer.
 
-use super::args::{
-    BuildArgs, CheckArgs, Cli, Command, FetchArgs, FormatArg, InspectArgs, LockArgs, PartitionArg, PlanArgs,
-};
+use super::args::{BuildArgs, CheckArgs, Cli, Command, FetchArgs, FormatArg, LockArgs, PlanArgs};
 use super::exit_code::ExitCode;
 use super::printer::Printer;
 use super::progress::Progress;
@@ -10,14 +8,13 @@ use super::text::Show;
 use super::{generate, json};
 use crate::command::outcome::InspectOutcome;
 use crate::command::request::{
-    BuildRequest, CheckRequest, CleanRequest, DiffRequest, FetchRequest, Ingredients, InspectRequest,
-    LockRequest, PlanRequest, Selection, VerifyRequest,
+    BuildRequest, CheckRequest, CleanRequest, FetchRequest, Ingredients, LockRequest, PlanRequest, Selection,
+    VerifyRequest,
 };
 use crate::command::{self, Context};
 use crate::failure::Failure;
 use crate::image::format::ImageFormat;
 use crate::packages::Update;
-use crate::plan::change::Partition;
 
 /// Shows what a command found or made, in the way that was asked for.
 pub(super) struct Presenter<'a> {
@@ -85,15 +82,19 @@ pub(super) fn dispatch(
             presenter.show("plan", &outcome)
         }
         Command::Inspect(args) => {
-            let outcome = command::inspect::run(&inspect_request(args), context)?;
+            let outcome = command::inspect::run(&args.into(), context)?;
             presenter.show_inspection(outcome)
         }
-        Command::Diff(args) => {
-            let request = DiffRequest { a: args.a, b: args.b };
-            presenter.show("diff", &command::diff::run(&request, context)?)
-        }
+        Command::Diff(args) => presenter.show("diff", &command::diff::run(&args.into(), context)?),
+        Command::Bump(args) => presenter.show("bump", &command::bump::run(&args.into(), context)?),
         Command::Verify(args) => {
-            let outcome = command::verify::run(&VerifyRequest { image: args.image }, context)?;
+            if let Some(request) = args.rebuild.request(&args.image) {
+                let outcome = command::rebuild::run(&request, context)?;
+                let done = presenter.show("verify", &outcome)?;
+                return Ok(outcome.failed().map_or(done, ExitCode::from));
+            }
+            let request = VerifyRequest { image: args.image, key: args.key };
+            let outcome = command::verify::run(&request, context)?;
             let done = presenter.show("verify", &outcome)?;
             Ok(outcome.failed().map_or(done, ExitCode::from))
         }
@@ -103,12 +104,22 @@ pub(super) fn dispatch(
             Ok(outcome.failed().map_or(done, ExitCode::from))
         }
         Command::Secrets(args) => presenter.show("secrets", &command::secrets::run(args.into(), context)?),
+        Command::Keys(args) => presenter.show("keys", &command::keys::run(args.into(), context)?),
+        Command::Schema(args) => presenter.print_raw(command::schema::run(args.into()).as_bytes()),
         Command::Seed(args) => presenter.show("seed", &command::seed::run(&args.into(), context)?),
         Command::Status(args) => presenter.status(args, context),
         Command::Test(args) => {
             let outcome = command::test::run(&args.request(), context)?;
             let done = presenter.show("test", &outcome)?;
             Ok(if outcome.passed { done } else { ExitCode::BootTest })
+        }
+        Command::Publish(args) => presenter.show("publish", &command::publish::run(&args.into(), context)?),
+        Command::New(args) => presenter.show("new", &command::new_project::run(&args.into(), context)?),
+        Command::Import(args) => presenter.show("import", &command::import::run(&args.into(), context)?),
+        Command::Doctor(args) => {
+            let outcome = command::doctor::run(&args.into(), context)?;
+            let done = presenter.show("doctor", &outcome)?;
+            Ok(if outcome.passed() { done } else { ExitCode::Host })
         }
         Command::Clean(args) => {
             let request = CleanRequest { cache: args.cache, older_than: args.older_than, out: args.out };
@@ -129,12 +140,19 @@ pub(super) fn name(command: &Command) -> &'static str {
         Command::Plan(_) => "plan",
         Command::Inspect(_) => "inspect",
         Command::Diff(_) => "diff",
+        Command::Bump(_) => "bump",
         Command::Verify(_) => "verify",
         Command::Flash(_) => "flash",
         Command::Secrets(_) => "secrets",
+        Command::Keys(_) => "keys",
+        Command::Schema(_) => "schema",
         Command::Seed(_) => "seed",
         Command::Status(_) => "status",
         Command::Test(_) => "test",
+        Command::Publish(_) => "publish",
+        Command::New(_) => "new",
+        Command::Import(_) => "import",
+        Command::Doctor(_) => "doctor",
         Command::Clean(_) => "clean",
         Command::Completions(_) => "completions",
         Command::Man(_) => "man",
@@ -202,12 +220,4 @@ fn plan_request(args: PlanArgs) -> PlanRequest {
         packages: args.packages.options(None),
         ssh_keys: args.login.ssh_keys,
     }
-}
-
-fn inspect_request(args: InspectArgs) -> InspectRequest {
-    let partition = args.partition.map(|partition| match partition {
-        PartitionArg::Boot => Partition::Boot,
-        PartitionArg::Root => Partition::Root,
-    });
-    InspectRequest { image: args.image, path: args.path, partition, list: args.list, packages: args.packages }
 }

@@ -1,5 +1,7 @@
 //! What is generated from the command line's own definition: completions and manual pages.
 
+mod markdown;
+
 use std::fmt::Write as _;
 use std::io;
 
@@ -10,6 +12,7 @@ use clap_mangen::Man;
 use super::args::Cli;
 use super::exit_code::ExitCode;
 use crate::failure::{Class, Failure};
+pub use markdown::{commands, exit_codes};
 
 /// Environment variables that pimg reads, and what they do.
 pub const VARIABLES: [(&str, &str); 6] = [
@@ -31,7 +34,8 @@ pub(super) fn completions(shell: Shell) -> Vec<u8> {
     script
 }
 
-/// The manual page of pimg, or of one of its commands.
+/// The manual page of pimg, or of one of its commands: `secrets`, or `secrets-init` for a command of a command, as
+/// pages refer to each other.
 ///
 /// # Errors
 /// There is no such command.
@@ -42,7 +46,7 @@ pub(super) fn manual(command: Option<&str>) -> Result<Vec<u8>, Failure> {
     let page = match command {
         None => render(program.clone(), true),
         Some(name) => {
-            let found = program.find_subcommand(name).cloned();
+            let found = find(&program, &format!("pimg-{name}")).cloned();
             let found = found.ok_or_else(|| {
                 let names: Vec<_> = program.get_subcommands().map(Command::get_name).collect();
                 Failure::new(Class::Usage, format!("there is no command `{name}`"))
@@ -52,6 +56,14 @@ pub(super) fn manual(command: Option<&str>) -> Result<Vec<u8>, Failure> {
         }
     };
     page.map_err(|error| Failure::caused_by(Class::Internal, "cannot make the manual page", error))
+}
+
+/// The command that calls itself `display_name`, however deep it is.
+fn find<'a>(command: &'a Command, display_name: &str) -> Option<&'a Command> {
+    command.get_subcommands().find_map(|below| match below.get_display_name() == Some(display_name) {
+        true => Some(below),
+        false => find(below, display_name),
+    })
 }
 
 fn render(command: Command, is_program: bool) -> io::Result<Vec<u8>> {
@@ -103,6 +115,8 @@ mod tests {
         assert!(
             page(Some("build")).contains("pimg\\-build") && page(Some("build")).contains("\\-\\-offline")
         );
+        assert!(page(Some("secrets")).contains("pimg\\-secrets\\-init(1)"));
+        assert!(page(Some("secrets-init")).contains("pimg\\-secrets\\-init \\- "));
         assert_eq!(manual(Some("bild")).expect_err("no such command").class(), Class::Usage);
     }
 

@@ -79,6 +79,10 @@ mod tests {
             bmap: "out/node-a/node-a-1.img.bmap".into(),
             manifest: "out/node-a/manifest.json".into(),
             sbom: "out/node-a/sbom.spdx.json".into(),
+            provenance: "out/node-a/provenance.json".into(),
+            sums: "out/node-a/SHA256SUMS".into(),
+            signature: None,
+            key_id: Some("00FF".into()),
             sha256: "ab".into(),
             size: 5,
             raw_size: 10,
@@ -87,7 +91,8 @@ mod tests {
             needs_seed: false,
             elapsed: Duration::from_micros(1_234_567),
         };
-        let text = super::result("build", &BuildOutcome { images: vec![image] }).expect("plain values");
+        let text = super::result("build", &BuildOutcome { images: vec![image], imager_manifest: None })
+            .expect("plain values");
         insta::assert_snapshot!(text, @r#"
         {
           "schema": 1,
@@ -101,6 +106,10 @@ mod tests {
                 "bmap": "out/node-a/node-a-1.img.bmap",
                 "manifest": "out/node-a/manifest.json",
                 "sbom": "out/node-a/sbom.spdx.json",
+                "provenance": "out/node-a/provenance.json",
+                "sums": "out/node-a/SHA256SUMS",
+                "signature": null,
+                "key_id": "00FF",
                 "sha256": "ab",
                 "size": 5,
                 "raw_size": 10,
@@ -109,7 +118,8 @@ mod tests {
                 "needs_seed": false,
                 "seconds": 1.235
               }
-            ]
+            ],
+            "imager_manifest": null
           }
         }
         "#);
@@ -117,7 +127,12 @@ mod tests {
 
     #[test]
     fn the_shape_of_a_check_and_of_an_error() {
-        let check = Check { name: "x".into(), verdict: Verdict::Failed(Class::Base), details: Vec::new() };
+        let check = Check {
+            name: "x".into(),
+            verdict: Verdict::Failed(Class::Base),
+            note: None,
+            details: Vec::new(),
+        };
         let outcome = VerifyOutcome { image: "x.img".into(), checks: vec![check] };
         assert!(super::result("verify", &outcome).expect("plain values").contains("\"verdict\": \"failed\""));
 

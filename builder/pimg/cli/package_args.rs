@@ -75,7 +75,7 @@ fn pair(text: &str) -> Result<(String, &str), String> {
     }
 }
 
-fn keyring(text: &str) -> Result<(String, PathBuf), String> {
+pub(super) fn keyring(text: &str) -> Result<(String, PathBuf), String> {
     pair(text).map(|(name, file)| (name, PathBuf::from(file)))
 }
 

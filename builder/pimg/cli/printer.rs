@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use terminal_size::{Height, Width, terminal_size_of};
+use zeroize::Zeroizing;
 
 use super::args::ColorArg;
 use crate::failure::{Class, Failure};
@@ -135,6 +136,26 @@ impl Printer {
         let mut answer = String::new();
         stdin.read_line(&mut answer).ok()?;
         Some(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    }
+
+    /// Asks a person for a password on the terminal, which does not show it; `None` where there is none.
+    pub(super) fn ask_password(&self, what: &str) -> Option<Zeroizing<String>> {
+        if !io::stdin().is_terminal() {
+            return None;
+        }
+        self.always(&format!("{what}: "));
+        rpassword::read_password().ok().map(Zeroizing::new)
+    }
+
+    /// Asks a person on the terminal for words; `None` where there is none, and at the end of what is typed.
+    pub(super) fn ask_for(&self, question: &str, default: &str) -> Option<String> {
+        let stdin = io::stdin();
+        if !stdin.is_terminal() {
+            return None;
+        }
+        self.always(&format!("{question} [{default}]: "));
+        let mut answer = String::new();
+        (stdin.read_line(&mut answer).ok()? > 0).then_some(answer)
     }
 
     /// Tells a person something in any case. There is no one left to tell where stderr is gone.

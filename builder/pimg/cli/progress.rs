@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use self::bar::{Role, bar};
 use super::args::ProgressArg;
@@ -332,6 +333,18 @@ impl Reporter for Progress {
     fn confirm(&self, question: &str) -> Option<bool> {
         let Display::Bars(bars) = &self.display else { return None };
         bars.suspend(|| self.printer.ask(question))
+    }
+
+    fn password(&self, what: &str) -> Option<Zeroizing<String>> {
+        match &self.display {
+            Display::Bars(bars) => bars.suspend(|| self.printer.ask_password(what)),
+            _ => self.printer.ask_password(what),
+        }
+    }
+
+    fn ask(&self, question: &str, default: &str) -> Option<String> {
+        let Display::Bars(bars) = &self.display else { return None };
+        bars.suspend(|| self.printer.ask_for(question, default))
     }
 
     fn interrupted(&self) -> bool {

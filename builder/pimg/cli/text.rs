@@ -5,16 +5,24 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::command::outcome::{
-    BuildOutcome, CheckOutcome, CleanOutcome, EntryKind, FileContent, ImageSummary, InspectOutcome, Layer,
-    ListedEntry, Listing, PlanOutcome, PlannedAction, PlannedChange, Verdict, VerifyOutcome,
+    BuildOutcome, CheckOutcome, CleanOutcome, EntryKind, FileContent, InspectOutcome, Layer, ListedEntry,
+    Listing, PlanOutcome, PlannedAction, PlannedChange, Verdict, VerifyOutcome,
 };
 use crate::plan::change::{Ownership, Partition};
 
+mod bump;
 mod diff;
+mod doctor;
 mod fetch;
 mod flash;
+mod import;
+mod inspect;
+mod keys;
 mod lock;
+mod new_project;
 mod packages;
+mod publish;
+mod rebuild;
 mod secrets;
 pub(super) mod status;
 mod test;
@@ -115,9 +123,16 @@ impl Show for BuildOutcome {
             rows.push(cells);
         }
         text.err = table(&rows);
+        if let Some(key) = self.images.iter().find_map(|image| image.key_id.as_ref()) {
+            let _ = writeln!(text.err, "signed by key {key}");
+        }
         if self.images.iter().any(|image| image.needs_seed) {
             text.err +=
                 "there are no secrets in it: `pimg seed --profile NAME PARTITION` puts them on each card\n";
+        }
+        if let Some(opened) = &self.imager_manifest {
+            let path = printable(&opened.display().to_string());
+            let _ = writeln!(text.err, "Raspberry Pi Imager opens `{path}`");
         }
         text
     }
@@ -192,45 +207,13 @@ impl Show for InspectOutcome {
     fn text(&self, verbose: bool) -> Text {
         let out = match self {
             Self::Packages(listing) => return packages::packages_text(listing, verbose),
-            Self::Image(image) => image_text(image, verbose),
+            Self::Image(image) => inspect::image_text(image, verbose),
             Self::Listing(listing) => listing_text(listing),
             // shown by streaming its bytes
             Self::File(FileContent { .. }) => String::new(),
         };
         Text { out, err: String::new() }
     }
-}
-
-fn image_text(image: &ImageSummary, verbose: bool) -> String {
-    let mut facts = vec![
-        row(["image", &image.image.display().to_string()]),
-        row(["size", &format!("{} ({} bytes)", human_bytes(image.raw_size), image.raw_size)]),
-        row(["partition table", &format!("{}, disk {}", image.partition_table, image.disk_id)]),
-    ];
-    facts.extend(image.identity.iter().map(|(label, value)| row([label, value])));
-
-    let mut rows = vec![row(["NUMBER", "START", "SIZE", "USED", "TYPE", "FILE SYSTEM", "LABEL", "UUID"])];
-    for partition in &image.partitions {
-        let or_dash = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
-        rows.push(row([
-            &partition.number.to_string(),
-            &partition.start_sector.to_string(),
-            &human_bytes(partition.size),
-            &partition.used.map_or_else(|| "-".to_owned(), human_bytes),
-            &partition.kind,
-            &or_dash(&partition.file_system),
-            &or_dash(&partition.label),
-            &or_dash(&partition.uuid),
-        ]));
-    }
-    let mut text = format!("{}\n{}", table(&facts), table(&rows));
-    if verbose {
-        for partition in image.partitions.iter().filter(|partition| !partition.features.is_empty()) {
-            let features = printable(&partition.features.join(" "));
-            let _ = write!(text, "\npartition {} has the features\n  {features}\n", partition.number);
-        }
-    }
-    text
 }
 
 fn listing_text(listing: &Listing) -> String {
@@ -262,7 +245,10 @@ impl Show for VerifyOutcome {
         let rows: Vec<_> = self
             .checks
             .iter()
-            .map(|check| row([&format!("{}:", check.name), &check.verdict.to_string()]))
+            .map(|check| {
+                let note = check.note.as_deref().unwrap_or_default();
+                row([&format!("{}:", check.name), &check.verdict.to_string(), note])
+            })
             .collect();
         let aligned = table(&rows);
         for (line, check) in aligned.lines().zip(&self.checks) {
@@ -283,8 +269,7 @@ impl Show for CleanOutcome {
             .iter()
             .map(|removed| row([&human_bytes(removed.size), &removed.path.display().to_string()]))
             .collect();
-        let directories = if self.removed.len() == 1 { "directory" } else { "directories" };
-        let err = format!("freed {} in {} {directories}\n", human_bytes(self.freed), self.removed.len());
+        let err = format!("freed {} in {}\n", human_bytes(self.freed), plural(self.removed.len(), "place"));
         Text { out: table(&rows), err }
     }
 }
@@ -332,6 +317,10 @@ mod tests {
             bmap: "x".into(),
             manifest: "x".into(),
             sbom: "x".into(),
+            provenance: "x".into(),
+            sums: "x".into(),
+            signature: Some("x".into()),
+            key_id: Some("00FF".into()),
             sha256: "ab".into(),
             size: 700 << 20,
             raw_size: 3 << 30,
@@ -340,9 +329,12 @@ mod tests {
             needs_seed: false,
             elapsed: Duration::from_millis(41_234),
         };
-        let text = BuildOutcome { images: vec![image] }.text(true);
+        let text = BuildOutcome { images: vec![image], imager_manifest: Some("out/x".into()) }.text(true);
         assert_eq!(text.out, "out/node-a/node-a-1.img.zst\n");
-        assert_eq!(text.err, "node-a:  700.0 MiB (3.0 GiB on a card)  212 changes  41.2 s  sha256 ab\n");
+        assert_eq!(
+            text.err,
+            "node-a:  700.0 MiB (3.0 GiB on a card)  212 changes  41.2 s  sha256 ab\nsigned by key 00FF\nRaspberry Pi Imager opens `out/x`\n"
+        );
     }
 
     #[test]
@@ -395,7 +387,12 @@ mod tests {
 
     #[test]
     fn details_are_shown_where_something_is_wrong() {
-        let check = |name: &str, verdict| Check { name: name.into(), verdict, details: vec!["more".into()] };
+        let check = |name: &str, verdict| Check {
+            name: name.into(),
+            verdict,
+            note: None,
+            details: vec!["more".into()],
+        };
         let checks =
             vec![check("boot partition", Verdict::Passed), check("root", Verdict::Failed(Class::Base))];
         let outcome = VerifyOutcome { image: "x.img".into(), checks };

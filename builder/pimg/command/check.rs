@@ -1,9 +1,12 @@
 //! `pimg check`
 
+use std::path::Path;
+
 use super::outcome::{CheckOutcome, CheckedHost};
 use super::request::CheckRequest;
 use super::{Context, hosts};
 use crate::failure::Failure;
+use crate::host::seed;
 use crate::overlay;
 
 /// Checks profiles and overlays, as far as that goes without a base image.
@@ -20,6 +23,7 @@ pub fn run(request: &CheckRequest, context: &Context<'_>) -> Result<CheckOutcome
             }
         }
         outcome.hosts.push(CheckedHost {
+            seed: seed::path(Path::new("."), host.seed_name()),
             host: host.hostname.to_string(),
             profile: host.profile,
             address: host.network.address.to_string(),

@@ -1,6 +1,6 @@
 //! `pimg clean`
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::SystemTime;
 
 use super::Context;
@@ -10,10 +10,13 @@ use crate::failure::Failure;
 use crate::host::HostError;
 use crate::host::cache::CacheDir;
 use crate::host::{env, files, staging};
+use crate::image::os_list::{DOUBLE_CLICK, ICON, LIST};
+use crate::image::release::{RELEASE, is_part};
 
 /// Removes what builds made: the cache or what of it was not used for long, the images with what interrupted builds left beside them.
 ///
-/// Of `out/` only directories go that hold a manifest of pimg; anything else stays.
+/// Of `out/` only directories go that hold a manifest of pimg, and the lists and the release made of them; anything else
+/// stays.
 ///
 /// # Errors
 /// Something is in use or cannot be removed.
@@ -35,21 +38,33 @@ pub fn run(request: &CleanRequest, context: &Context<'_>) -> Result<CleanOutcome
     if request.out {
         let out = context.in_project("out");
         removed.extend(staging::remove_stale(&out)?.into_iter().map(|(path, size)| Removed { path, size }));
-        for path in built_images(&out)? {
+        let directories = files::list_directories(&out)?;
+        for path in directories.into_iter().filter(|path| path.join("manifest.json").is_file()) {
             context.check_interrupt()?;
             let size = files::remove_tree(&path)?;
             removed.push(Removed { path, size });
         }
+        removed.extend(lists_and_release(&out)?);
     }
     let freed = removed.iter().map(|removed| removed.size).sum();
     Ok(CleanOutcome { removed, freed })
 }
 
-/// The directories in `out` that a build published, sorted.
-fn built_images(out: &Path) -> Result<Vec<PathBuf>, HostError> {
-    let mut built = files::list_directories(out)?;
-    built.retain(|path| path.join("manifest.json").is_file());
-    Ok(built)
+/// What is made of built images in `out`: the lists for Raspberry Pi Imager, and a release that holds nothing else.
+fn lists_and_release(out: &Path) -> Result<Vec<Removed>, HostError> {
+    let mut removed = Vec::new();
+    for name in [LIST, DOUBLE_CLICK, ICON] {
+        let path = out.join(name);
+        removed.extend(files::remove_file(&path)?.map(|size| Removed { path, size }));
+    }
+    let path = out.join(RELEASE);
+    let names = files::list_names(&path)?;
+    let is_release = names.iter().all(|(name, is_file)| *is_file && name.to_str().is_some_and(is_part));
+    if is_release && !names.is_empty() {
+        let size = files::remove_tree(&path)?;
+        removed.push(Removed { path, size });
+    }
+    Ok(removed)
 }
 
 #[cfg(test)]
@@ -72,6 +87,10 @@ mod tests {
         fs::write(at("out/node-a/manifest.json"), "{}")?;
         fs::write(at("out/mine/notes.txt"), "x")?;
         fs::write(at("out/.gitkeep"), "")?;
+        fs::write(at("out/os_list.json"), "{}")?;
+        fs::create_dir_all(at("out/release"))?;
+        fs::write(at("out/release/os_list.json"), "{}")?;
+        fs::write(at("out/release/notes.txt"), "mine")?;
         drop(CacheDir::open(&at("cache"))?);
         let environment = Environment::new([("PIMG_CACHE", at("cache"))]);
         let context =
@@ -79,11 +98,15 @@ mod tests {
 
         let request = CleanRequest { cache: false, older_than: None, out: true };
         let outcome = run(&request, &context).expect("nothing is in use");
-        assert_eq!(outcome.removed.len(), 1);
+        assert_eq!(outcome.removed.len(), 2);
+        assert!(!at("out/os_list.json").exists() && at("out/release/os_list.json").exists());
         assert!(
             !at("out/node-a").exists() && at("out/mine/notes.txt").exists() && at("out/.gitkeep").exists()
         );
         assert!(at("cache").exists());
+        fs::remove_file(at("out/release/notes.txt"))?;
+        assert_eq!(run(&request, &context).expect("nothing is in use").removed.len(), 1);
+        assert!(!at("out/release").exists());
 
         let outcome = run(&CleanRequest { cache: true, older_than: None, out: false }, &context)
             .expect("nothing is in use");

@@ -6,36 +6,127 @@
 mod boot;
 mod files;
 mod identity;
+mod names;
 mod packages;
+mod scope;
+mod sections;
+mod side;
+mod text;
 mod units;
 
+use std::io;
+use std::path::Path;
+
+use self::scope::Scope;
 use super::Context;
-use super::inspect;
-use super::outcome::DiffOutcome;
+use super::images::{self, BASE};
+use super::outcome::{DiffOutcome, FileChange};
 use super::request::DiffRequest;
-use crate::failure::Failure;
+use crate::failure::{Class, Failure};
+use crate::image::alike::Alike;
+use crate::image::base::BaseImage;
+use crate::image::looked_at::LookedAt;
 use crate::plan::change::Partition;
 
-/// Compares two images: identity, units, packages and every file.
+/// Compares two images: what they say about themselves, units, packages and every file.
 ///
 /// # Errors
 /// One of them cannot be read. That they differ is no error.
 pub fn run(request: &DiffRequest, context: &Context<'_>) -> Result<DiffOutcome, Failure> {
-    let (a, b) = (inspect::open(&request.a, context)?, inspect::open(&request.b, context)?);
-    let (a, b) = (&a.image, &b.image);
-    let mut files = boot::compare(a, b, context)?;
-    files.extend(files::compare(a, b, context)?);
-    files.sort_by(|a, b| {
+    let scope = Scope::new(request.path.as_deref())?;
+    let (a, b) = match &request.b {
+        Some(b) => (request.a.as_str(), b.as_str()),
+        None => (BASE, request.a.as_str()),
+    };
+    let (a, b) = images::find_two(a, b, context)?;
+    let is_one = a.path == b.path;
+    let (opened_a, opened_b) = (a.open(context)?, b.open(context)?);
+    let alike = match (is_one, scope.is_narrow()) {
+        (true, _) => Alike::same(opened_a.image.device().len()),
+        // to read all blocks for the sake of a few files would take longer than to read those
+        (false, true) => Alike::default(),
+        (false, false) => alike(&opened_a, &opened_b, context)?,
+    };
+    let mut outcome = compare(&opened_a.image, &opened_b.image, &alike, &scope, context)?;
+    outcome.full = request.full;
+    (outcome.a, outcome.b) = (a.shown, b.shown);
+    Ok(outcome)
+}
+
+/// Compares two images that are files.
+///
+/// # Errors
+/// One of them cannot be read.
+pub(super) fn of_files(a: &Path, b: &Path, context: &Context<'_>) -> Result<DiffOutcome, Failure> {
+    let (opened_a, opened_b) = (images::open_file(a, context)?, images::open_file(b, context)?);
+    let mut outcome = compare_opened(&opened_a, &opened_b, context)?;
+    (outcome.a, outcome.b) = (a.to_path_buf(), b.to_path_buf());
+    Ok(outcome)
+}
+
+/// Compares two open images.
+///
+/// # Errors
+/// One of them cannot be read.
+fn compare(
+    a: &BaseImage,
+    b: &BaseImage,
+    alike: &Alike,
+    scope: &Scope,
+    context: &Context<'_>,
+) -> Result<DiffOutcome, Failure> {
+    let (files, unread) = all_files(a, b, alike, scope, context)?;
+    let mut outcome = DiffOutcome { files, unread, ..DiffOutcome::default() };
+    if !scope.is_narrow() {
+        outcome.identity = identity::compare(a, b)?;
+        outcome.units = units::compare(a, b)?;
+        outcome.packages = packages::compare(a, b)?;
+        outcome.sections = sections::compare(a, b)?;
+    }
+    Ok(outcome)
+}
+
+/// Compares two bases, whichever way they lie on this machine.
+///
+/// # Errors
+/// One of them cannot be read.
+pub(super) fn compare_opened(
+    a: &LookedAt,
+    b: &LookedAt,
+    context: &Context<'_>,
+) -> Result<DiffOutcome, Failure> {
+    compare(&a.image, &b.image, &alike(a, b, context)?, &Scope::new(None)?, context)
+}
+
+fn all_files(
+    a: &BaseImage,
+    b: &BaseImage,
+    alike: &Alike,
+    scope: &Scope,
+    context: &Context<'_>,
+) -> Result<(Vec<FileChange>, u64), Failure> {
+    let mut found = boot::compare(a, b, scope, context)?;
+    let (on_root, unread) = files::compare(a, b, alike, scope, context)?;
+    found.extend(on_root);
+    found.sort_by(|a, b| {
         (a.partition == Partition::Root, &a.path).cmp(&(b.partition == Partition::Root, &b.path))
     });
-    Ok(DiffOutcome {
-        a: request.a.clone(),
-        b: request.b.clone(),
-        identity: identity::compare(a, b)?,
-        units: units::compare(a, b)?,
-        packages: packages::compare(a, b)?,
-        files,
-    })
+    Ok((found, unread))
+}
+
+fn alike(a: &LookedAt, b: &LookedAt, context: &Context<'_>) -> Result<Alike, Failure> {
+    let task = context.reporter.begin("comparing blocks", Some(a.image.device().len()));
+    let mut advance = |bytes| {
+        context.reporter.advance(task, bytes);
+        !context.reporter.interrupted()
+    };
+    let alike = Alike::find(a, b, &mut advance).map_err(|error| match error.kind() {
+        io::ErrorKind::Interrupted => Failure::interrupted(),
+        io::ErrorKind::InvalidData => Failure::caused_by(Class::Base, "an image is damaged", error),
+        _ => Failure::caused_by(Class::Host, "cannot read the images", error),
+    })?;
+    context.reporter.finish(task, "");
+    Ok(alike)
 }
 
 /// What two sorted lists have: by name what the first has, what the second has.

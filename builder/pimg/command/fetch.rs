@@ -19,6 +19,7 @@ pub fn run(request: &FetchRequest, context: &Context<'_>) -> Result<FetchOutcome
     let preparation = Preparation { hosts: &selected, update, options: &request.packages };
     let prepared = prepare(&preparation, &network, context)?;
     let fetched = prepared.fetch(&network)?;
+    prepared.fetch_published(&network, context)?;
     if let Some(directory) = &request.vault {
         prepared.fill_vault(directory, &fetched, &network, context)?;
     }

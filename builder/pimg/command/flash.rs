@@ -45,7 +45,7 @@ pub fn run(request: &FlashRequest, context: &Context<'_>) -> Result<FlashOutcome
         Source::Profile(name) => {
             let ingredients = &request.ingredients;
             let selected = hosts::to_make(&Selection::Named(vec![name.clone()]), ingredients, context)?;
-            let recipe = Recipe { hosts: &selected, ingredients, jobs: None };
+            let recipe = Recipe { hosts: &selected, ingredients, jobs: None, afresh: None };
             with_finished_image(&recipe, cache.path(), context, write)
         }
     }
@@ -102,7 +102,7 @@ fn require_digest(image: &Path, context: &Context<'_>) -> Result<(), Failure> {
     if let Some((file, sha256)) = verify::expected_digest(image)? {
         expected.push((file, sha256));
     }
-    let manifest_path = image.with_file_name("manifest.json");
+    let manifest_path = verify::manifest_file(image);
     if let Some(text) = files::read_optional(&manifest_path, LONGEST_TEXT)? {
         let manifest: Value = serde_json::from_slice(&text).unwrap_or_default();
         let entry = &manifest["image"];

@@ -3,6 +3,7 @@
 //! The names of the fields are the names in the JSON of `--json`: an interface. A field may be added; one
 //! that goes or changes its meaning raises `schema` in `cli::json`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read;
 use std::path::PathBuf;
@@ -13,20 +14,39 @@ use serde::{Serialize, Serializer};
 use crate::failure::Class;
 use crate::plan::change::{Ownership, Partition};
 
+mod bump;
 mod diff;
+mod doctor;
 mod flash;
+mod import;
+mod inspect;
+mod keys;
 mod lock;
+mod new_project;
 mod packages;
+mod publish;
+mod rebuild;
 mod secrets;
 mod status;
 mod test;
 
+pub use bump::{BaseMove, BumpOutcome};
 pub use diff::{
-    DiffOutcome, FactChange, FileChange, FileSide, InstalledVersion, PackageChange, PackageSide, UnitChange,
+    DiffOutcome, FactChange, FileChange, FileSide, InstalledVersion, PackageChange, PackageSide,
+    SectionChange, UnitChange,
 };
+pub use doctor::{DoctorCheck, DoctorOutcome, DoctorState};
 pub use flash::{FlashOutcome, FlashedCard};
+pub use import::{ImportOutcome, Row, RowKind, StoredSecret};
+pub use inspect::{BuiltFrom, FactSummary, SectionSummary, UnitState};
+pub use keys::{KeysMade, KeysOutcome, KeysShown};
 pub use lock::{ChangeKind, LockChange, LockOutcome, LockedSetSummary};
+pub use new_project::NewOutcome;
 pub use packages::{PackageListing, PackageState, ShippedPackage};
+pub use publish::{PublishOutcome, PublishedImage};
+pub use rebuild::{
+    ComparedFile, Difference, DifferencePlace, DifferentChange, DifferentInput, RebuildOutcome,
+};
 pub use secrets::{SecretNames, SecretsEdited, SecretsMade, SecretsOutcome, SeedOutcome};
 pub use status::{AskedNode, NodeAnswer, OverallState, Silence, StatusOutcome, StepState, StepStatus};
 pub use test::{DonePowerCut, NodeCheck, TestOutcome, TestedNode, TestedStep};
@@ -36,6 +56,8 @@ pub use test::{DonePowerCut, NodeCheck, TestOutcome, TestedNode, TestedStep};
 pub struct BuildOutcome {
     /// One entry a host, in the order of the build.
     pub images: Vec<BuiltImage>,
+    /// What Raspberry Pi Imager opens to show the images below `out`.
+    pub imager_manifest: Option<PathBuf>,
 }
 
 /// A finished image.
@@ -53,6 +75,14 @@ pub struct BuiltImage {
     pub manifest: PathBuf,
     /// The bill of materials, SPDX 2.3.
     pub sbom: PathBuf,
+    /// What the image was made from: an in-toto statement with SLSA provenance v1.
+    pub provenance: PathBuf,
+    /// `SHA256SUMS` of all files of this build.
+    pub sums: PathBuf,
+    /// The signature over `SHA256SUMS`, where there was a key.
+    pub signature: Option<PathBuf>,
+    /// The key that signed, such as `2C85ABA59765E099`.
+    pub key_id: Option<String>,
     /// SHA-256 of the image file, in lower-case hexadecimal.
     pub sha256: String,
     /// Size of the image file in bytes.
@@ -109,6 +139,8 @@ pub struct CheckedHost {
     pub address: String,
     /// Its overlays, in the order in which they apply.
     pub overlays: Vec<String>,
+    /// The secret seed that its identity derives from: a file in the project, whether or not it is there yet.
+    pub seed: PathBuf,
 }
 
 /// `pimg plan`
@@ -178,7 +210,7 @@ pub enum Layer {
 #[serde(rename_all = "kebab-case")]
 pub enum InspectOutcome {
     /// The image as a whole.
-    Image(ImageSummary),
+    Image(Box<ImageSummary>),
     /// The entries of a directory.
     Listing(Listing),
     /// One file.
@@ -203,6 +235,14 @@ pub struct ImageSummary {
     /// What the node will call itself: label and value, such as `hostname` and `k8sctl-pi5l`. In JSON an object.
     #[serde(serialize_with = "as_object")]
     pub identity: Vec<(String, String)>,
+    /// What `manifest.json` beside it says, where there is one that is about this image.
+    pub manifest: Option<BuiltFrom>,
+    /// Units that are enabled, masked or called otherwise.
+    pub units: Vec<UnitState>,
+    /// Everything else that it says about itself, by subject.
+    pub sections: Vec<SectionSummary>,
+    /// How many packages there are of each state, such as `installed`.
+    pub packages: BTreeMap<String, usize>,
 }
 
 /// One partition.
@@ -224,6 +264,8 @@ pub struct PartitionSummary {
     pub uuid: Option<String>,
     /// Bytes in use on the file system.
     pub used: Option<u64>,
+    /// Bytes that are free on the file system.
+    pub free: Option<u64>,
     /// Names of the features of the file system.
     pub features: Vec<String>,
 }
@@ -299,7 +341,7 @@ impl fmt::Debug for FileContent {
 /// `pimg verify`
 #[derive(Clone, Debug, Serialize)]
 pub struct VerifyOutcome {
-    /// The image.
+    /// The image, or the directory.
     pub image: PathBuf,
     /// What was looked at, in that order.
     pub checks: Vec<Check>,
@@ -312,6 +354,9 @@ pub struct Check {
     pub name: String,
     /// What came out.
     pub verdict: Verdict,
+    /// A few words that are always shown, such as `good, key 2C85ABA59765E099`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// More about it, a line each: what was counted, or what is wrong and where.
     pub details: Vec<String>,
 }
@@ -343,13 +388,20 @@ impl Serialize for Verdict {
     }
 }
 
+impl Verdict {
+    /// The class of what is not in order.
+    pub fn class(self) -> Option<Class> {
+        match self {
+            Self::Failed(class) => Some(class),
+            Self::Passed | Self::Skipped => None,
+        }
+    }
+}
+
 impl VerifyOutcome {
     /// The class of the first check that failed.
     pub fn failed(&self) -> Option<Class> {
-        self.checks.iter().find_map(|check| match check.verdict {
-            Verdict::Failed(class) => Some(class),
-            Verdict::Passed | Verdict::Skipped => None,
-        })
+        self.checks.iter().find_map(|check| check.verdict.class())
     }
 }
 

@@ -1,5 +1,7 @@
 //! The packages of an image: what dpkg says is there, and what lies in the image until the first boot.
 
+use std::collections::BTreeSet;
+
 use pimg_deb::deb822::{Comments, Stanza, parse};
 
 use super::outcome::{PackageState, ShippedPackage};
@@ -9,12 +11,17 @@ use crate::image::base::BaseImage;
 use crate::plan::change::Partition;
 use crate::plan::path::GuestPath;
 
+/// The architecture of the images.
+const NATIVE: &str = "arm64";
 /// dpkg's own list.
 const STATUS: &str = "/var/lib/dpkg/status";
 /// The index of the repository inside the image.
 const EMBEDDED: &str = "/var/lib/pimg/repo/Packages";
 /// What the first boot removes: `name` or `name:architecture`, one a line.
 const REMOVED: &str = "/var/lib/pimg/packages/remove";
+
+/// What apt installed without being asked for it.
+const MARKS: &str = "/var/lib/apt/extended_states";
 
 /// All packages, sorted by name and architecture; what is installed stands before what will be.
 pub(super) fn packages(image: &BaseImage) -> Result<Vec<ShippedPackage>, Failure> {
@@ -28,6 +35,19 @@ pub(super) fn packages(image: &BaseImage) -> Result<Vec<ShippedPackage>, Failure
         for package in found.iter_mut().filter(|package| package.is_called(line.trim())) {
             package.state = PackageState::LeavesOnFirstBoot;
         }
+    }
+    let mut automatic = BTreeSet::new();
+    each(image, MARKS, |stanza| {
+        if stanza.get("Auto-Installed").is_some_and(|mark| mark.trim() == "1") {
+            automatic
+                .insert((stanza.require("Package")?.to_owned(), stanza.require("Architecture")?.to_owned()));
+        }
+        Ok(())
+    })?;
+    for package in &mut found {
+        // apt marks packages for all architectures under the image's own
+        let architecture = if package.architecture == "all" { NATIVE } else { &package.architecture };
+        package.automatic = automatic.contains(&(package.name.clone(), architecture.to_owned()));
     }
     each(image, EMBEDDED, |stanza| {
         found.push(package(stanza, PackageState::OnFirstBoot)?);
@@ -76,6 +96,7 @@ fn package(stanza: &Stanza<'_>, state: PackageState) -> Result<ShippedPackage, p
         source: source.unwrap_or(name).to_owned(),
         installed_size: stanza.get("Installed-Size").and_then(|size| size.trim().parse().ok()),
         state,
+        automatic: false,
     })
 }
 

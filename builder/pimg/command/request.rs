@@ -94,22 +94,74 @@ pub struct InspectRequest {
     pub list: bool,
     /// Whether to tell the packages instead.
     pub packages: bool,
+    /// The subjects to tell of; none for all.
+    pub sections: Vec<String>,
 }
 
 /// `pimg diff`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiffRequest {
-    /// The image that is compared with: raw, xz, zst, gz or zip.
-    pub a: PathBuf,
-    /// The image that is looked at.
-    pub b: PathBuf,
+    /// The image that is compared with: a file, a profile, a directory with built images, or `base`.
+    pub a: String,
+    /// The image that is looked at, likewise; without it `a` is looked at, and compared with its base.
+    pub b: Option<String>,
+    /// A pattern of paths: only files that it matches are compared.
+    pub path: Option<String>,
+    /// Whether every line that differs is shown.
+    pub full: bool,
+}
+
+/// `pimg bump`
+#[derive(Clone, Debug)]
+pub struct BumpRequest {
+    /// Which hosts it is for.
+    pub hosts: Selection,
+    /// Whether the base image moves.
+    pub base: bool,
+    /// Whether packages and downloads move.
+    pub packages: bool,
+    /// Whether nothing is to be written.
+    pub check: bool,
+    /// The publisher's list of images, in the format of Raspberry Pi Imager; `None` is Raspberry Pi's own.
+    pub os_list: Option<String>,
+    /// As in [`Ingredients`].
+    pub options: Options,
 }
 
 /// `pimg verify`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifyRequest {
-    /// The image: raw, xz, zst, gz or zip.
+    /// The image: raw, xz, zst, gz or zip; or a directory with `SHA256SUMS` in it.
     pub image: PathBuf,
+    /// A public key, or a file with one, that must have signed; the project's own may have.
+    pub key: Option<String>,
+}
+
+/// `pimg keys`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeysRequest {
+    /// Makes what is not there yet.
+    Init {
+        /// Whether a new key is protected by a password that is asked for.
+        password: bool,
+    },
+    /// Tells the public key.
+    Show,
+}
+
+/// `pimg verify --rebuild`
+#[derive(Clone, Debug)]
+pub struct RebuildRequest {
+    /// The image, with its manifest beside it.
+    pub image: PathBuf,
+    /// The profile; `None` is the one that the manifest names.
+    pub profile: Option<String>,
+    /// As in [`Ingredients`].
+    pub base: Option<String>,
+    /// As in [`Ingredients`].
+    pub packages: Options,
+    /// As in [`Ingredients`].
+    pub ssh_keys: Vec<PathBuf>,
 }
 
 /// `pimg flash`
@@ -238,6 +290,17 @@ pub struct TestHardware {
     pub initrd: Option<PathBuf>,
 }
 
+/// `pimg publish`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublishRequest {
+    /// Where the files will be found.
+    pub base_url: String,
+    /// The directory to make; `None` is `release` below `out`.
+    pub to: Option<PathBuf>,
+    /// Where built images are; `None` is `out` in the project.
+    pub out: Option<PathBuf>,
+}
+
 /// `pimg clean`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CleanRequest {
@@ -269,6 +332,45 @@ pub struct SeedRequest {
     pub target: PathBuf,
 }
 
+/// `pimg import`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportRequest {
+    /// The inventory.
+    pub inventory: PathBuf,
+    /// Whether nothing is written.
+    pub check: bool,
+}
+
+/// `pimg doctor`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DoctorRequest {
+    /// Commands whose needs count as needed.
+    pub commands: Vec<String>,
+    /// Whether the network is tried.
+    pub network: bool,
+}
+
+/// `pimg new`: what is `None` is asked for, or as in the example.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewRequest {
+    /// Where the project is made.
+    pub directory: PathBuf,
+    /// Whether nothing is asked.
+    pub yes: bool,
+    /// Name of the cluster.
+    pub cluster: Option<String>,
+    /// `NAME=ADDRESS/PREFIX` of each node.
+    pub nodes: Vec<String>,
+    /// The nodes' router.
+    pub gateway: Option<String>,
+    /// Who logs in.
+    pub user: Option<String>,
+    /// `pxvirt`, `proxmox` or `none`.
+    pub pve: Option<String>,
+    /// Names of features.
+    pub features: Option<Vec<String>>,
+}
+
 /// `pimg status`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusRequest {
@@ -280,4 +382,13 @@ pub struct StatusRequest {
     pub cluster: bool,
     /// Whether to ask again until all are finished or one has failed.
     pub watch: bool,
+}
+
+/// `pimg schema`: a kind of file that people write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SchemaRequest {
+    /// `profiles/NAME.toml`
+    Profile,
+    /// `overlays/NAME/overlay.toml`
+    Overlay,
 }

@@ -2,63 +2,97 @@
 
 use std::path::{Path, PathBuf};
 
-use pimg_disk::block::BlockRead;
 use pimg_disk::ext4;
-use pimg_fetch::digest::Sha256Digest;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
+
+mod beside;
+mod directory;
+pub(crate) mod secrets;
+
+use beside::{Digests, Signer};
 
 use super::outcome::{Check, Verdict, VerifyOutcome};
 use super::request::VerifyRequest;
 use super::{Context, inspect};
 use crate::failure::{Class, Failure, Fault};
-use crate::host::device::FileDevice;
 use crate::host::files;
 use crate::image::base::BaseImage;
 use crate::image::manifest_check;
+use crate::image::opened::OpenedImage;
+use crate::image::release::manifest_beside;
 use crate::image::sweep::{SweepError, sweep};
+use crate::pipeline;
 
 /// Longest digest file and manifest, in bytes.
 const LONGEST_TEXT: u64 = 256 << 20;
 
-/// Bytes of a file that are digested at once.
-const PIECE: usize = 1 << 20;
-
-/// Checks everything about an image that can be known without building it again.
+/// Checks everything about an image that can be known without building it again, or about all images of a directory.
 ///
 /// # Errors
 /// The image cannot be opened at all; what is wrong inside it is in the outcome.
 pub fn run(request: &VerifyRequest, context: &Context<'_>) -> Result<VerifyOutcome, Failure> {
     let image = &request.image;
-    let mut checks = vec![digest(image, context)?];
-    let opened = inspect::open(image, context)?;
-    // opening has read the partition table and checked the boot partition as a whole
-    checks.push(passed("boot partition", boot_details(&opened.image)));
-    checks.push(root(&opened.image));
-    if !checks.iter().any(|check| matches!(check.verdict, Verdict::Failed(_))) {
-        context.check_interrupt()?;
-        let changed = changes_of_manifest(image, &opened.image, &mut checks)?;
-        checks.push(packages(&opened.image, &changed, context)?);
+    let signer = Signer::new(request.key.as_deref(), context)?;
+    if image.is_dir() {
+        return directory::run(image, &signer, context);
     }
+    let mut digests = Digests::new(context);
+    let mut checks = Vec::new();
+    let (directory, _) = beside::split(image);
+    let listing = beside::listing(&directory, &mut checks)?;
+    if let Some(listing) = &listing {
+        checks.push(beside::sums_of_image(image, listing, &signer, &mut digests)?);
+    }
+    checks.push(beside::signature(&directory, listing.as_ref(), &signer)?);
+    checks.extend(image_checks(image, &signer, &mut secrets::Lazy::default(), &mut digests, context)?);
     Ok(VerifyOutcome { image: image.clone(), checks })
 }
 
+/// Checks an image by itself, with the files that are about it alone.
+fn image_checks(
+    image: &Path,
+    signer: &Signer,
+    known: &mut secrets::Lazy,
+    digests: &mut Digests<'_>,
+    context: &Context<'_>,
+) -> Result<Vec<Check>, Failure> {
+    let mut checks = vec![digest(image, digests)?];
+    let opened = inspect::open(image, context)?;
+    checks.push(provenance(image, &opened, digests, signer)?);
+    // opening has read the partition table and checked the boot partition as a whole
+    checks.push(passed("boot partition", boot_details(&opened.image)));
+    checks.push(root(&opened.image));
+    if !checks.iter().any(|check| check.verdict.class().is_some()) {
+        context.check_interrupt()?;
+        let manifest = files::read_optional(&manifest_file(image), LONGEST_TEXT)?;
+        let changed = changes_of_manifest(image, manifest.as_ref(), &opened.image, &mut checks);
+        checks.push(packages(&opened.image, &changed, context)?);
+        let manifest = manifest.and_then(|text| serde_json::from_slice(&text).ok());
+        checks.push(secrets::check(&opened.image, manifest.as_ref(), known, context)?);
+    }
+    Ok(checks)
+}
+
 fn passed(name: &str, details: Vec<String>) -> Check {
-    Check { name: name.to_owned(), verdict: Verdict::Passed, details }
+    Check { name: name.to_owned(), verdict: Verdict::Passed, note: None, details }
 }
 
 fn failed(name: &str, class: Class, details: Vec<String>) -> Check {
-    Check { name: name.to_owned(), verdict: Verdict::Failed(class), details }
+    Check { name: name.to_owned(), verdict: Verdict::Failed(class), note: None, details }
+}
+
+fn skipped(name: &str, note: Option<&str>, why: String) -> Check {
+    let note = note.map(ToOwned::to_owned);
+    Check { name: name.to_owned(), verdict: Verdict::Skipped, note, details: vec![why] }
 }
 
 /// Compares the file with the digest beside it.
-fn digest(image: &Path, context: &Context<'_>) -> Result<Check, Failure> {
+fn digest(image: &Path, digests: &mut Digests<'_>) -> Result<Check, Failure> {
     const NAME: &str = "digest";
     let Some((_, expected)) = expected_digest(image)? else {
-        let details = vec![format!("there is no `{}`", digest_file(image).display())];
-        return Ok(Check { name: NAME.to_owned(), verdict: Verdict::Skipped, details });
+        return Ok(skipped(NAME, None, format!("there is no `{}`", digest_file(image).display())));
     };
-    let got = sha256_of(image, context)?;
+    let got = digests.of(image)?.to_string();
     Ok(if got == expected {
         passed(NAME, vec![format!("sha256 {got}")])
     } else {
@@ -68,6 +102,20 @@ fn digest(image: &Path, context: &Context<'_>) -> Result<Check, Failure> {
             vec![format!("expected sha256 {expected}"), format!("got      sha256 {got}")],
         )
     })
+}
+
+/// Compares what the provenance is about with the file and the raw image in it.
+fn provenance(
+    image: &Path,
+    opened: &OpenedImage,
+    digests: &mut Digests<'_>,
+    signer: &Signer,
+) -> Result<Check, Failure> {
+    let raw = match opened.raw_digest() {
+        Some(raw) => raw,
+        None => digests.of(image)?,
+    };
+    beside::provenance(image, raw, digests, signer)
 }
 
 fn digest_file(image: &Path) -> PathBuf {
@@ -87,28 +135,19 @@ pub(super) fn expected_digest(image: &Path) -> Result<Option<(PathBuf, String)>,
     Ok(Some((file, sha256)))
 }
 
+/// The manifest of an image: `manifest.json`, or in a release, where many lie side by side, one of its own name.
+pub(super) fn manifest_file(image: &Path) -> PathBuf {
+    let own = image.file_name().and_then(|name| name.to_str()).and_then(manifest_beside);
+    let own = own.map(|name| image.with_file_name(name)).filter(|own| own.is_file());
+    own.unwrap_or_else(|| image.with_file_name("manifest.json"))
+}
+
 /// The digest of a file, in lower-case hexadecimal.
 ///
 /// # Errors
 /// It cannot be read.
 pub(super) fn sha256_of(image: &Path, context: &Context<'_>) -> Result<String, Failure> {
-    let device = FileDevice::open(image)?;
-    let task = context.reporter.begin("digesting the file", Some(device.len()));
-    let mut sha256 = Sha256::new();
-    let mut buffer = vec![0; PIECE];
-    let mut offset = 0;
-    while offset < device.len() {
-        context.check_interrupt()?;
-        let length = usize::try_from(device.len() - offset).map_or(PIECE, |rest| rest.min(PIECE));
-        device.read_at(offset, &mut buffer[..length]).map_err(|error| {
-            Failure::caused_by(Class::Host, format!("cannot read `{}`", image.display()), error)
-        })?;
-        sha256.update(&buffer[..length]);
-        offset += length as u64;
-        context.reporter.advance(task, length as u64);
-    }
-    context.reporter.finish(task, "");
-    Ok(Sha256Digest::from_bytes(sha256.finalize().into()).to_string())
+    Ok(pipeline::digest_file(image, context)?.to_string())
 }
 
 fn boot_details(image: &BaseImage) -> Vec<String> {
@@ -131,21 +170,21 @@ fn root(image: &BaseImage) -> Check {
 /// Compares the image with the manifest beside it, and returns the paths that it says were changed.
 fn changes_of_manifest(
     path: &Path,
+    manifest: Option<&Vec<u8>>,
     image: &BaseImage,
     checks: &mut Vec<Check>,
-) -> Result<Vec<String>, Failure> {
+) -> Vec<String> {
     const NAME: &str = "manifest";
-    let manifest_path = path.with_file_name("manifest.json");
-    let Some(text) = files::read_optional(&manifest_path, LONGEST_TEXT)? else {
-        let details = vec![format!("there is no `{}`", manifest_path.display())];
-        checks.push(Check { name: NAME.to_owned(), verdict: Verdict::Skipped, details });
-        return Ok(Vec::new());
+    let Some(text) = manifest else {
+        let what = format!("there is no `{}`", manifest_file(path).display());
+        checks.push(skipped(NAME, None, what));
+        return Vec::new();
     };
-    let manifest: Value = match serde_json::from_slice(&text) {
+    let manifest: Value = match serde_json::from_slice(text) {
         Ok(manifest) => manifest,
         Err(error) => {
             checks.push(failed(NAME, Class::Trust, vec![format!("it is not JSON: {error}")]));
-            return Ok(Vec::new());
+            return Vec::new();
         }
     };
     let compared = manifest_check::compare(&manifest, image);
@@ -153,7 +192,7 @@ fn changes_of_manifest(
         true => passed(NAME, vec![format!("{} changes are as listed", compared.changed.len())]),
         false => failed(NAME, Class::Trust, compared.wrong),
     });
-    Ok(compared.changed)
+    compared.changed
 }
 
 /// Compares packaged files with dpkg's lists, but for those that the build changed on purpose.

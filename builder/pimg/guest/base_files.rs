@@ -22,6 +22,16 @@ pub trait BaseFiles {
     /// # Errors
     /// The base cannot be read.
     fn kind(&self, partition: Partition, path: &GuestPath) -> Result<Option<EntryKind>, BaseReadError>;
+
+    /// Whether nobody but its owner may read what is at a path of the root file system: for its own mode, or for that of a
+    /// directory above it. Who shows what is in an image asks; an image of one's own making has no need to.
+    ///
+    /// # Errors
+    /// The base cannot be read.
+    fn is_private(&self, path: &GuestPath) -> Result<bool, BaseReadError> {
+        let _ = path;
+        Ok(false)
+    }
 }
 
 /// What stands at a path.

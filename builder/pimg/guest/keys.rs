@@ -76,6 +76,11 @@ impl Keyring {
         Ok(Self(keys))
     }
 
+    /// All of them, by host name.
+    pub fn iter(&self) -> impl Iterator<Item = (&Hostname, &HostKeys)> {
+        self.0.iter()
+    }
+
     /// The keys of a host; `None` if the keyring was made without it.
     pub fn get(&self, host: &Hostname) -> Option<&HostKeys> {
         self.0.get(host)

@@ -1,6 +1,7 @@
 //! What Raspberry Pi OS means: pure functions from bytes to bytes, no file is opened here.
 
 pub mod accounts;
+pub mod attributes;
 pub mod base_files;
 pub mod boot_config;
 pub mod boot_facts;
@@ -12,6 +13,7 @@ pub mod facts;
 pub mod first_boot_safety;
 pub mod hosts;
 pub mod inputs;
+pub mod inventory;
 pub mod keys;
 pub mod locale;
 pub mod network;
@@ -21,6 +23,7 @@ pub mod overlaid;
 pub mod packages;
 pub mod prime_notes;
 pub mod rsa;
+pub mod secrecy;
 pub mod secrets;
 pub mod seed;
 pub mod seed_bundle;

@@ -7,6 +7,33 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use crate::failure::{Class, Fault};
+
+const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
+
+/// The last second that everything in an image can hold: the superblock of ext4 and the headers of an initramfs have 32
+/// bits for it.
+const LATEST: u64 = u32::MAX as u64;
+
+/// `SOURCE_DATE_EPOCH` is no time that can be used.
+#[derive(Debug, thiserror::Error)]
+#[error("`SOURCE_DATE_EPOCH` is `{0}`, expected whole seconds since 1970, from 0 to {LATEST}")]
+pub struct BadEpoch(String);
+
+impl Fault for BadEpoch {
+    fn class(&self) -> Class {
+        Class::Usage
+    }
+
+    fn hints(&self) -> Vec<String> {
+        vec![
+            "`export SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)` takes the time of the last commit"
+                .to_owned(),
+            "`unset SOURCE_DATE_EPOCH` takes the time that the base has".to_owned(),
+        ]
+    }
+}
+
 /// How many cores this process may keep busy.
 pub fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZero::get)
@@ -91,8 +118,23 @@ impl Environment {
 
     /// The time that stands for "now" in what is built
     /// (<https://reproducible-builds.org/specs/source-date-epoch/>), in seconds since 1970.
-    pub fn source_date_epoch(&self) -> Option<u64> {
-        self.non_empty("SOURCE_DATE_EPOCH")?.to_str()?.parse().ok()
+    ///
+    /// # Errors
+    /// It is set to something else than decimal digits, or to a time that an image cannot hold.
+    pub fn source_date_epoch(&self) -> Result<Option<u64>, BadEpoch> {
+        let Some(value) = self.non_empty(SOURCE_DATE_EPOCH) else { return Ok(None) };
+        let bad = || BadEpoch(value.to_string_lossy().into_owned());
+        let digits = value.to_str().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+        let seconds = digits.and_then(|digits| digits.parse().ok()).ok_or_else(bad)?;
+        if seconds > LATEST { Err(bad()) } else { Ok(Some(seconds)) }
+    }
+
+    /// This environment with another time that stands for "now".
+    #[must_use]
+    pub fn with_source_date_epoch(&self, seconds: u64) -> Self {
+        let mut environment = self.clone();
+        environment.variables.insert(SOURCE_DATE_EPOCH.into(), seconds.to_string().into());
+        environment
     }
 }
 
@@ -160,11 +202,22 @@ mod tests {
 
     #[test]
     fn reads_the_source_date_epoch() {
-        assert_eq!(
-            Environment::new([("SOURCE_DATE_EPOCH", "1764806400")]).source_date_epoch(),
-            Some(1_764_806_400)
-        );
-        assert_eq!(Environment::new([("SOURCE_DATE_EPOCH", "yesterday")]).source_date_epoch(), None);
+        let epoch = |value| Environment::new([("SOURCE_DATE_EPOCH", value)]).source_date_epoch();
+        for (value, expected) in [
+            ("1764806400", Some(1_764_806_400)),
+            ("0", Some(0)),
+            ("4294967295", Some(4_294_967_295)),
+            ("", None),
+        ] {
+            assert_eq!(epoch(value).expect("a time"), expected, "{value}");
+        }
+        for value in ["yesterday", "-1", "+1", " 1", "1.5", "0x10", "4294967296", "99999999999999999999"] {
+            let error = epoch(value).expect_err("no time").to_string();
+            assert!(error.contains(&format!("is `{value}`, expected whole seconds")), "{error}");
+        }
+        let other = Environment::new([("SOURCE_DATE_EPOCH", "1")]).with_source_date_epoch(2);
+        assert_eq!(other.source_date_epoch().expect("a time"), Some(2));
+        assert_eq!(Environment::default().source_date_epoch().expect("none"), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The host's file system: reading, atomic writing, copying with holes, free space, locks.
 
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -211,6 +212,71 @@ pub fn list_directories(dir: &Path) -> Result<Vec<PathBuf>, HostError> {
     Ok(directories)
 }
 
+/// The names of what is in `dir`, sorted, and whether each is a regular file; none where `dir` is missing.
+///
+/// # Errors
+/// `dir` is no directory, and whatever the system reports.
+pub fn list_names(dir: &Path) -> Result<Vec<(OsString, bool)>, HostError> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(HostError::file("list", dir)(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(HostError::file("list", dir))?;
+        names.push((entry.file_name(), entry.file_type().is_ok_and(|kind| kind.is_file())));
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// The names of the regular files in `dir`, sorted. Names that are no UTF-8 are left out.
+///
+/// # Errors
+/// As [`list_names`].
+pub fn list_files(dir: &Path) -> Result<Vec<String>, HostError> {
+    let files = list_names(dir)?.into_iter().filter(|(_, is_file)| *is_file);
+    Ok(files.filter_map(|(name, _)| name.into_string().ok()).collect())
+}
+
+/// Gives a file a second name, or a copy where the file system cannot.
+///
+/// # Errors
+/// `to` is there already, and whatever the system reports.
+pub fn link_or_copy(from: &Path, to: &Path) -> Result<(), HostError> {
+    match std::fs::hard_link(from, to) {
+        Ok(()) => Ok(()),
+        Err(_) => copy_sparse(from, to),
+    }
+}
+
+/// Writes a file as [`write_atomic`] does, unless it holds these bytes: whether that was needed.
+///
+/// # Errors
+/// Whatever the system reports; the old file is as it was.
+pub fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<bool, HostError> {
+    // one byte more than is looked for, so that a longer file is another one
+    let is_same = matches!(read_head(path, bytes.len() as u64 + 1), Ok(old) if old == bytes);
+    if !is_same {
+        write_atomic(path, bytes)?;
+    }
+    Ok(!is_same)
+}
+
+/// Removes a file: bytes given back, `None` where there was none.
+///
+/// # Errors
+/// Whatever the system reports.
+pub fn remove_file(path: &Path) -> Result<Option<u64>, HostError> {
+    let freed = disk_usage(path)?;
+    match std::fs::remove_file(path) {
+        Ok(()) => Ok(Some(freed)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(HostError::file("remove", path)(error)),
+    }
+}
+
 /// Removes a directory with all that is in it: bytes given back.
 ///
 /// # Errors
@@ -263,7 +329,10 @@ impl FileLock {
 mod tests {
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-    use super::{FileLock, copy_sparse, disk_usage, free_space, read_optional, require_space, write_atomic};
+    use super::{
+        FileLock, copy_sparse, disk_usage, free_space, link_or_copy, list_names, read_optional, remove_file,
+        require_space, write_atomic, write_if_changed,
+    };
     use crate::host::device::FileDevice;
     use crate::host::error::HostError;
     use pimg_disk::block::BlockWrite;
@@ -282,6 +351,26 @@ mod tests {
 
         let blocked = dir.path().join("new/pimg.lock/below");
         assert!(write_atomic(&blocked, b"x").is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn a_file_that_is_right_already_is_left_alone() -> Result<(), Box<dyn std::error::Error>> {
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("list");
+        for (bytes, expected) in
+            [("", true), ("", false), ("ab", true), ("ab", false), ("a", true), ("", true)]
+        {
+            assert_eq!(write_if_changed(&path, bytes.as_bytes())?, expected, "{bytes:?}");
+            assert_eq!(std::fs::read_to_string(&path)?, bytes);
+        }
+        std::fs::create_dir(dir.path().join("inner"))?;
+        assert_eq!(list_names(dir.path())?, [("inner".into(), false), ("list".into(), true)]);
+        assert_eq!(list_names(&dir.path().join("nothing"))?, []);
+        link_or_copy(&path, &dir.path().join("second"))?;
+        assert!(link_or_copy(&path, &dir.path().join("inner")).is_err(), "is there already");
+        assert!(remove_file(&path)?.is_some() && remove_file(&path)?.is_none());
+        assert_eq!(std::fs::read_to_string(dir.path().join("second"))?, "");
         Ok(())
     }
 

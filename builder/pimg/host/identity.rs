@@ -2,9 +2,9 @@
 //!
 //! The file is one of `age-keygen`: lines with `#` are comments, each other line is a key (age(1), "Identity files").
 
-use std::fs::{DirBuilder, File};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use age::secrecy::ExposeSecret;
@@ -13,7 +13,8 @@ use zeroize::Zeroizing;
 
 use super::env::Environment;
 use super::error::HostError;
-use super::files::{parent, read_limited, sync_dir};
+use super::files::read_limited;
+use super::private;
 use super::stored::StoreError;
 
 /// Longest key file, in bytes.
@@ -75,23 +76,10 @@ pub fn load(path: &Path) -> Result<Identities, StoreError> {
 /// # Errors
 /// Whatever the system reports.
 pub fn create_if_missing(path: &Path) -> Result<bool, StoreError> {
-    let directory = parent(path);
-    let mut builder = DirBuilder::new();
-    builder.recursive(true).mode(0o700);
-    builder.create(&directory).map_err(HostError::file("create", &directory))?;
     let key = Identity::generate();
     let text =
         Zeroizing::new(format!("# public key: {}\n{}\n", key.to_public(), key.to_string().expose_secret()));
-    // tempfile makes its files with mode 0600
-    let mut file = tempfile::NamedTempFile::new_in(&directory)
-        .map_err(HostError::file("create a file in", &directory))?;
-    file.write_all(text.as_bytes()).map_err(HostError::file("write", path))?;
-    file.as_file().sync_all().map_err(HostError::file("flush", path))?;
-    match file.persist_noclobber(path) {
-        Ok(_) => Ok(sync_dir(&directory).map(|()| true)?),
-        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => Err(HostError::file("write", path)(error.error).into()),
-    }
+    Ok(private::create_if_missing(path, text.as_bytes())?)
 }
 
 #[cfg(test)]

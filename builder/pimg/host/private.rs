@@ -1,9 +1,9 @@
 //! Files that hold secrets for a moment: for their owner only, in memory where the system offers that, overwritten
 //! before they go.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -84,6 +84,28 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), HostError> {
         let _ = wipe(path);
     })?;
     sync_dir(&parent(path))
+}
+
+/// Writes a file that only its owner can read, where there is none yet: whether this call made it. Its directory is made
+/// too, for its owner alone.
+///
+/// # Errors
+/// Whatever the system reports.
+pub fn create_if_missing(path: &Path, bytes: &[u8]) -> Result<bool, HostError> {
+    let directory = parent(path);
+    let mut builder = DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    builder.create(&directory).map_err(HostError::file("create", &directory))?;
+    // tempfile makes its files with mode 0600
+    let mut file = tempfile::NamedTempFile::new_in(&directory)
+        .map_err(HostError::file("create a file in", &directory))?;
+    file.write_all(bytes).map_err(HostError::file("write", path))?;
+    file.as_file().sync_all().map_err(HostError::file("flush", path))?;
+    match file.persist_noclobber(path) {
+        Ok(_) => sync_dir(&directory).map(|()| true),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(HostError::file("write", path)(error.error)),
+    }
 }
 
 /// Overwrites a file with zeros and removes it. Its absence is no error.

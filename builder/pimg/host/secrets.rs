@@ -133,6 +133,18 @@ impl<'a> Resolver<'a> {
         Ok(Resolved { secret: Secret::new(bytes), warning })
     }
 
+    /// All of the project's own secrets by their names; none where it has none.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn all_stored(&self) -> Result<Vec<(String, Secret)>, SecretError> {
+        if !self.project.join(stored::FILE).exists() {
+            return Ok(Vec::new());
+        }
+        let stored = load_stored(self.project, self.environment)?;
+        Ok(stored.values.into_iter().collect())
+    }
+
     fn stored(&self, name: &str) -> Result<Resolved, SecretError> {
         let mut stored = self.stored.borrow_mut();
         let stored = match stored.as_mut() {

@@ -3,15 +3,16 @@
 //! Everything that identifies a host (ssh host keys, machine-id, root key) derives from it, so a host that
 //! is built and flashed again keeps its identity. The first build makes the file; nothing ever changes it.
 
-use std::fs::{DirBuilder, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use super::error::HostError;
-use super::files::{read_limited, sync_dir};
+use super::files::read_limited;
+use super::{private, random};
 use crate::secret::Secret;
 
 /// Length of a seed in bytes.
@@ -45,9 +46,7 @@ pub fn load_or_create(project: &Path, name: &str) -> Result<Seed, HostError> {
     if let Some(secret) = load(&path)? {
         return Ok(Seed { secret, path, created: false });
     }
-    let dir = path.parent().unwrap_or(project);
-    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(HostError::file("create", dir))?;
-    let created = create(dir, &path)?;
+    let created = private::create_if_missing(&path, &encode(&*random::bytes()?))?;
     // another build may have been first: what is in the file counts
     let secret =
         load(&path)?.ok_or_else(|| HostError::file("open", &path)(io::ErrorKind::NotFound.into()))?;
@@ -65,6 +64,12 @@ pub fn load_existing(project: &Path, name: &str) -> Result<Seed, HostError> {
         Some(secret) => Ok(Seed { secret, path, created: false }),
         None => Err(HostError::NoSeed(path)),
     }
+}
+
+/// The text of a seed's file.
+pub fn text(seed: &Secret) -> Secret {
+    let digits = seed.expose().first_chunk().map(encode);
+    Secret::new(digits.map(|digits| digits.to_vec()).unwrap_or_default())
 }
 
 fn path_of(project: &Path, name: &str) -> Result<PathBuf, HostError> {
@@ -88,24 +93,6 @@ fn load(path: &Path) -> Result<Option<Secret>, HostError> {
     let text = Zeroizing::new(read_limited(file, path, 1 << 10)?);
     let secret = decode(&text).ok_or_else(|| HostError::BadSeed(path.to_path_buf()))?;
     Ok(Some(secret))
-}
-
-/// Whether this call made the file; `false` where somebody else did meanwhile.
-fn create(dir: &Path, path: &Path) -> Result<bool, HostError> {
-    let random = Path::new("/dev/urandom");
-    let mut bytes = Zeroizing::new([0; SEED_LEN]);
-    let mut source = File::open(random).map_err(HostError::file("open", random))?;
-    source.read_exact(&mut *bytes).map_err(HostError::file("read", random))?;
-
-    // tempfile makes its files with mode 0600
-    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(HostError::file("create a file in", dir))?;
-    file.write_all(&encode(&bytes)).map_err(HostError::file("write", path))?;
-    file.as_file().sync_all().map_err(HostError::file("flush", path))?;
-    match file.persist_noclobber(path) {
-        Ok(_) => sync_dir(dir).map(|()| true),
-        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => Err(HostError::file("write", path)(error.error)),
-    }
 }
 
 fn encode(bytes: &[u8; SEED_LEN]) -> Zeroizing<Vec<u8>> {

@@ -69,11 +69,12 @@ impl Staging {
     }
 
     /// Puts the directory `name` in the place of `out/<name>`, with everything in it safely on the disk.
-    /// Files of the old directory that the new one does not have stay.
+    /// Files of the old directory that the new one does not have stay, but for those named in `outdated`: they speak of
+    /// files that are replaced.
     ///
     /// # Errors
     /// Whatever the system reports; `out/<name>` is as it was.
-    pub fn publish(&self, name: &str) -> Result<PathBuf, HostError> {
+    pub fn publish(&self, name: &str, outdated: &[&str]) -> Result<PathBuf, HostError> {
         let (new, target) = (self.path().join(name), self.out.join(name));
         let names = sync_files(&new)?;
         let exists = target.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
@@ -81,14 +82,10 @@ impl Staging {
         if !exists {
             std::fs::rename(&new, &target).map_err(HostError::file("publish", &target))?;
             take_back = |new, target| std::fs::rename(target, new).is_ok();
-        } else if swap(&new, &target, &names)? {
+        } else if swap(&new, &target, &names, outdated)? {
             take_back = exchange;
         } else {
-            for name in names {
-                let to = target.join(&name);
-                std::fs::rename(new.join(&name), &to).map_err(HostError::file("publish", &to))?;
-            }
-            sync_dir(&target)?;
+            replace_one_by_one(&new, &target, &names, outdated)?;
             // there is nothing that it could be exchanged with
             take_back = |_, _| false;
         }
@@ -96,6 +93,32 @@ impl Staging {
         sync_dir(&self.out).inspect_err(|_| {
             let _ = take_back(&new, &target);
         })?;
+        Ok(target)
+    }
+}
+
+impl Staging {
+    /// Puts the directory `name` in the place of `out/<name>`, with everything in it safely on the disk. Nothing of the
+    /// old directory stays.
+    ///
+    /// # Errors
+    /// Whatever the system reports; `out/<name>` is as it was.
+    pub fn replace(&self, name: &str) -> Result<PathBuf, HostError> {
+        let (new, target) = (self.path().join(name), self.out.join(name));
+        sync_files(&new)?;
+        let exists = target.symlink_metadata().is_ok();
+        if !exists {
+            std::fs::rename(&new, &target).map_err(HostError::file("publish", &target))?;
+        } else if !exchange(&new, &target) {
+            // a file system that cannot exchange two names: for a moment there is neither
+            let old = self.path().join(".replaced");
+            std::fs::rename(&target, &old).map_err(HostError::file("replace", &target))?;
+            std::fs::rename(&new, &target).map_err(|error| {
+                let _ = std::fs::rename(&old, &target);
+                HostError::file("publish", &target)(error)
+            })?;
+        }
+        sync_dir(&self.out)?;
         Ok(target)
     }
 }
@@ -110,11 +133,40 @@ impl Drop for Staging {
     }
 }
 
+/// Renames each file into the old directory, where nothing quicker is to be had.
+fn replace_one_by_one(
+    new: &Path,
+    target: &Path,
+    names: &[std::ffi::OsString],
+    outdated: &[&str],
+) -> Result<(), HostError> {
+    for name in outdated.iter().filter(|&&name| !names.iter().any(|new| new == name)) {
+        let path = target.join(name);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(HostError::file("remove", &path)(error));
+            }
+            _ => {}
+        }
+    }
+    for name in names {
+        let to = target.join(name);
+        std::fs::rename(new.join(name), &to).map_err(HostError::file("publish", &to))?;
+    }
+    sync_dir(target)
+}
+
 /// Exchanges two directories in one step. `false` where the file system cannot: nothing has changed then.
-fn swap(new: &Path, target: &Path, names: &[std::ffi::OsString]) -> Result<bool, HostError> {
+fn swap(
+    new: &Path,
+    target: &Path,
+    names: &[std::ffi::OsString],
+    outdated: &[&str],
+) -> Result<bool, HostError> {
     for entry in std::fs::read_dir(target).map_err(HostError::file("list", target))? {
         let entry = entry.map_err(HostError::file("list", target))?;
-        if names.contains(&entry.file_name()) {
+        let name = entry.file_name();
+        if names.contains(&name) || outdated.iter().any(|outdated| name == **outdated) {
             continue;
         }
         // a directory, or a file system without hard links
@@ -198,12 +250,26 @@ mod tests {
             let work = staging.directory("node-a")?;
             fs::write(work.join(format!("node-a-{version}.img")), content)?;
             fs::write(work.join("manifest.json"), content)?;
-            assert_eq!(staging.publish("node-a")?, out.join("node-a"));
+            assert_eq!(staging.publish("node-a", &[])?, out.join("node-a"));
             assert_eq!(fs::read_to_string(out.join("node-a/manifest.json"))?, content);
         }
         assert_eq!(listing(&out), ["node-a"]);
         assert_eq!(listing(&out.join("node-a")), ["manifest.json", "node-a-1.img", "node-a-2.img"]);
         assert_eq!(fs::read_to_string(out.join("node-a/node-a-1.img"))?, "one");
+        Ok(())
+    }
+
+    #[test]
+    fn replacing_leaves_nothing_of_the_old_directory() -> Result<(), Box<dyn std::error::Error>> {
+        let dir = tempfile::tempdir()?;
+        let out = dir.path().join("out");
+        for version in ["1", "2"] {
+            let staging = Staging::new(&out)?;
+            fs::write(staging.directory("release")?.join(version), version)?;
+            assert_eq!(staging.replace("release")?, out.join("release"));
+        }
+        assert_eq!(listing(&out), ["release"]);
+        assert_eq!(listing(&out.join("release")), ["2"]);
         Ok(())
     }
 
@@ -214,10 +280,34 @@ mod tests {
         fs::write(out.path().join("node-a/x.img"), "old")?;
         let staging = Staging::new(out.path())?;
         fs::write(staging.directory("node-a")?.join("x.img"), "new")?;
-        staging.publish("node-a")?;
+        staging.publish("node-a", &[])?;
         drop(staging);
         assert_eq!(listing(&out.path().join("node-a")), ["notes", "x.img"]);
         assert_eq!(fs::read_to_string(out.path().join("node-a/x.img"))?, "new");
+        Ok(())
+    }
+
+    #[test]
+    fn what_speaks_of_replaced_files_goes_with_them() -> Result<(), Box<dyn std::error::Error>> {
+        let out = tempfile::tempdir()?;
+        let staging = Staging::new(out.path())?;
+        // with a directory in it the files are renamed one by one
+        for kept in ["x.img", "notes"] {
+            let old = out.path().join("node-a");
+            let _ = fs::remove_dir_all(&old);
+            fs::create_dir(&old)?;
+            fs::write(old.join("sums.sig"), "old")?;
+            if kept == "notes" {
+                fs::create_dir(old.join(kept))?
+            } else {
+                fs::write(old.join(kept), "old")?
+            }
+            fs::write(staging.directory("node-a")?.join("sums"), "new")?;
+            staging.publish("node-a", &["sums.sig"])?;
+            let mut expected = vec!["sums", kept];
+            expected.sort_unstable();
+            assert_eq!(listing(&old), expected);
+        }
         Ok(())
     }
 

@@ -185,6 +185,20 @@ impl BaseImage {
         }))
     }
 
+    fn is_private_root(&self, path: &GuestPath) -> Result<bool, ext4::Error> {
+        let text = path.as_str();
+        let above = text.match_indices('/').skip(1).map(|(at, _)| text.get(..at).unwrap_or_default());
+        for directory in above {
+            if let Some(inode) = absent_is_none(self.reader.lookup(directory.as_bytes(), true))?
+                && is_closed(&inode)
+            {
+                return Ok(true);
+            }
+        }
+        let found = absent_is_none(self.reader.lookup(text.as_bytes(), true))?;
+        Ok(found.is_some_and(|inode| is_closed(&inode)))
+    }
+
     fn read_boot(&self, path: &GuestPath) -> Result<Option<Vec<u8>>, fat::Error> {
         match self.kind_boot(path)? {
             Some(EntryKind::File) => self.boot().read(path.as_str(), LONGEST_FILE as u64).map(Some),
@@ -229,6 +243,20 @@ impl BaseFiles for BaseImage {
             Partition::Root => self.kind_root(path).map_err(unreadable(path)),
         }
     }
+
+    fn is_private(&self, path: &GuestPath) -> Result<bool, BaseReadError> {
+        self.is_private_root(path).map_err(unreadable(path))
+    }
+}
+
+/// Whether nobody but the owner may read a file, or reach what is in a directory.
+pub fn is_closed(inode: &Inode) -> bool {
+    let mask = match inode.kind() {
+        Ok(Kind::Directory) => 0o011,
+        Ok(Kind::Regular) => 0o077,
+        _ => return false,
+    };
+    inode.permissions() & mask == 0
 }
 
 fn unreadable<E: std::error::Error + Send + Sync + 'static>(

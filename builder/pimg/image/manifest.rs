@@ -1,10 +1,13 @@
 //! `manifest.json`: what is in an image and where each part comes from. It never holds a secret.
 
-use serde::Serialize;
+use pimg_fetch::digest::Sha256Digest;
+use serde::{Deserialize, Serialize};
 
 use super::digests::sha256_of;
 use super::emit::Emitted;
+use super::format::ImageFormat;
 use crate::plan::change::{Action, Change, Content, Ownership, Partition};
+use crate::profile::host::{BaseSpec, HostSpec};
 
 /// Version of the manifest's shape. A field may be added; one that goes or changes its meaning raises this.
 pub const SCHEMA: u32 = 1;
@@ -26,6 +29,8 @@ pub struct Manifest {
     pub base: BaseEntry,
     /// Digest of `pimg.lock`, where the project has one.
     pub lock_sha256: Option<String>,
+    /// How it was built.
+    pub build: BuildEntry,
     /// The image itself.
     pub image: ImageEntry,
     /// Every change made to the base, in the order in which it was made.
@@ -50,6 +55,40 @@ pub struct BaseEntry {
     pub sha256: String,
     /// Digest of the raw image inside.
     pub raw_sha256: String,
+}
+
+/// What, beside base, lock and overlays, decides the bytes of an image, or names it. `pimg verify --rebuild` reads it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildEntry {
+    /// How the image is written: `zst`, `xz` or `raw`.
+    pub format: ImageFormat,
+    /// Whether every secret was left out.
+    pub release: bool,
+    /// The time of everything that was written, in seconds since 1970.
+    pub source_date_epoch: u64,
+    /// Digest of the profile's values, with what it extends: without the base, keys and secrets.
+    pub profile_sha256: String,
+    /// Digest of the public keys that may log in.
+    pub ssh_keys_sha256: String,
+}
+
+impl BuildEntry {
+    /// Describes a build of `host` at this time, in seconds since 1970.
+    pub fn new(host: &HostSpec, format: ImageFormat, release: bool, epoch: u64) -> Self {
+        let keys = host.user.ssh_keys.join("\n");
+        let mut values = host.clone();
+        values.user.ssh_keys.clear();
+        // the base has digests of its own, and its place is this machine's business
+        values.base = BaseSpec { source: String::new(), sha256: None, raw_sha256: None };
+        let values = serde_json::to_vec(&values).expect("values of TOML are always JSON");
+        Self {
+            format,
+            release,
+            source_date_epoch: epoch,
+            profile_sha256: Sha256Digest::of(&values).to_string(),
+            ssh_keys_sha256: Sha256Digest::of(keys.as_bytes()).to_string(),
+        }
+    }
 }
 
 /// The image itself.

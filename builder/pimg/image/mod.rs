@@ -1,5 +1,6 @@
 //! Images: opening a base, applying a plan to it, checking it, writing it out.
 
+pub mod alike;
 pub mod apply;
 pub mod base;
 pub mod block_map;
@@ -13,13 +14,20 @@ pub mod flash;
 pub mod format;
 pub mod frames;
 pub mod golden;
+pub mod leaks;
+pub mod looked_at;
 pub mod manifest;
 pub mod manifest_check;
 pub mod opened;
+pub mod os_list;
+pub mod provenance;
 pub mod range_digests;
+pub mod release;
 pub mod sbom;
+pub mod seekable;
 pub mod size;
 mod spdx;
 pub mod store;
+pub mod sums;
 pub mod sweep;
 pub mod working;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pimg_disk::block::BlockRead;
-use pimg_fetch::{BaseFetcher, Cache, Limits, Pins, Source, Watch};
+use pimg_fetch::{BaseFetcher, Cache, Limits, Pins, Sha256Digest, Source, Watch};
 use tempfile::TempDir;
 
 use super::base::BaseImage;
@@ -14,6 +14,7 @@ use crate::host::device::FileDevice;
 /// The bytes of an image as a file of their own. What was decoded for it goes with this value.
 pub struct RawImage {
     path: PathBuf,
+    digest: Option<Sha256Digest>,
     _decoded: Option<TempDir>,
 }
 
@@ -24,7 +25,7 @@ impl RawImage {
     /// It cannot be read, or holds no disk image.
     pub fn open(path: &Path, scratch: &Path, watch: &dyn Watch) -> Result<Self, Failure> {
         if path.extension().is_some_and(|extension| extension == "img") {
-            return Ok(Self { path: path.to_owned(), _decoded: None });
+            return Ok(Self { path: path.to_owned(), digest: None, _decoded: None });
         }
         // decoding is what the fetch package does on the way into a cache; this cache is thrown away
         let directory = tempfile::Builder::new().prefix("inspect-").tempdir_in(scratch).map_err(|error| {
@@ -33,7 +34,8 @@ impl RawImage {
         let cache = Cache::open(directory.path())?;
         let fetcher = BaseFetcher { cache: &cache, client: None, limits: Limits::default(), watch };
         let decoded = fetcher.fetch(&Source::File(path.to_owned()), Pins::default())?;
-        Ok(Self { path: decoded.path().to_owned(), _decoded: Some(directory) })
+        let digest = Some(decoded.raw_digest());
+        Ok(Self { path: decoded.path().to_owned(), digest, _decoded: Some(directory) })
     }
 
     /// The file itself, or the decoded one, which is there as long as this value.
@@ -58,6 +60,11 @@ impl OpenedImage {
         let raw = RawImage::open(path, scratch, watch)?;
         let device: Arc<dyn BlockRead> = Arc::new(FileDevice::open(raw.path())?);
         Ok(Self { image: BaseImage::open(device)?, raw })
+    }
+
+    /// The digest of the raw image, where decoding has made it.
+    pub fn raw_digest(&self) -> Option<Sha256Digest> {
+        self.raw.digest
     }
 
     /// The raw image: the file itself, or the decoded one, which is there as long as this value.

@@ -2,7 +2,7 @@
 
 /// A checked pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Pattern {
+pub struct Pattern {
     text: String,
     components: Vec<String>,
 }
@@ -11,7 +11,11 @@ pub(crate) struct Pattern {
 const LONGEST: usize = 4096;
 
 impl Pattern {
-    pub(crate) fn new(text: &str) -> Result<Self, String> {
+    /// Checks a pattern.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words that follow its name.
+    pub fn new(text: &str) -> Result<Self, String> {
         let Some(rest) = text.strip_prefix('/') else {
             return Err("is not absolute: a path in the image starts with `/`".to_owned());
         };
@@ -41,7 +45,8 @@ impl Pattern {
         !self.text.contains('*')
     }
 
-    pub(crate) fn matches(&self, path: &str) -> bool {
+    /// Whether it matches an absolute path.
+    pub fn matches(&self, path: &str) -> bool {
         let path: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         wildcard(
             &self.components,

@@ -1,5 +1,6 @@
 //! Small overlays made in a temporary directory, hostile ones among them.
 
+mod keys;
 mod requests;
 mod steps;
 mod unpacking;

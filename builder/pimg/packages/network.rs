@@ -13,6 +13,7 @@ use crate::failure::{Class, Failure};
 use crate::host::cache::CacheDir;
 use crate::host::env;
 use crate::profile::host::Mirror;
+use crate::progress::Reporter;
 
 /// Cache, connections, vault and redirections.
 pub struct Network<'a> {
@@ -20,6 +21,8 @@ pub struct Network<'a> {
     pub(super) options: &'a Options,
     /// Keeps others from removing the cache meanwhile.
     in_use: CacheDir,
+    /// Where what follows from the base is kept, if not in the cache.
+    derived: Option<PathBuf>,
     cache: Cache,
     client: Option<Client>,
     vault: Option<Vault>,
@@ -35,7 +38,34 @@ impl<'a> Network<'a> {
         let vault = options.vault.as_deref().map(Vault::open).transpose()?;
         let client = if options.offline { None } else { Some(Client::new(Patience::default())?) };
         let in_use = CacheDir::open(&directory)?;
-        Ok(Self { context, options, in_use, cache: Cache::open(&directory)?, client, vault })
+        Ok(Self { context, options, in_use, derived: None, cache: Cache::open(&directory)?, client, vault })
+    }
+
+    /// Keeps what follows from a base in this directory instead of the cache, and believes nothing of the cache that was
+    /// not digested in this run: for a build that is to show what the inputs make.
+    #[must_use]
+    pub fn afresh(self, directory: Option<&Path>) -> Self {
+        Self { derived: directory.map(Path::to_path_buf), ..self }
+    }
+
+    /// Whether that was asked for.
+    pub fn is_afresh(&self) -> bool {
+        self.derived.is_some()
+    }
+
+    /// Where what follows from a base is kept: results of checks, layers, frames.
+    pub fn derived_dir(&self) -> &Path {
+        self.derived.as_deref().unwrap_or(self.in_use.path())
+    }
+
+    /// What the command line says.
+    pub fn options(&self) -> &Options {
+        self.options
+    }
+
+    /// Who is told of progress.
+    pub fn reporter(&self) -> &dyn Reporter {
+        self.context.reporter
     }
 
     /// Where the cache is, in use as long as this value.

@@ -7,15 +7,13 @@ use pimg_disk::block::BlockRead;
 use pimg_disk::{Named, ext4};
 use pimg_fetch::digest::Sha256Digest;
 use pimg_fetch::{
-    BaseFetcher, Cache, Client, Limits, Patience, Pins, Source, Vault, VerifiedBase, base_from_vault,
+    BaseFetcher, Bucket, Client, Limits, Patience, Pins, Source, Vault, VerifiedBase, Wanted, base_from_vault,
 };
 
 use crate::command::Context;
 use crate::command::watch::WatchReporter;
-use crate::failure::Failure;
-use crate::host::cache::CacheDir;
+use crate::failure::{Class, Failure};
 use crate::host::device::FileDevice;
-use crate::host::error::HostError;
 use crate::host::files;
 use crate::image::base::{BaseError, BaseImage};
 use crate::image::digests::{self, Digests};
@@ -23,7 +21,7 @@ use crate::image::emit::Carried;
 use crate::image::manifest::BaseEntry;
 use crate::image::sweep::sweep;
 use crate::lock::lockfile::{LockedBase, Lockfile};
-use crate::packages::{Options, Update};
+use crate::packages::{Network, Update};
 use crate::profile::host::BaseSpec;
 
 /// Longest list of digests that is read back, in bytes.
@@ -39,27 +37,89 @@ pub struct CheckedBase {
     pub sha256: Sha256Digest,
     /// Digest of the raw image.
     pub raw_sha256: Sha256Digest,
-    /// Its published file, for as long as it is there.
-    published: Option<PathBuf>,
-    /// What a `.img.xz` can take over from it, once that was asked for.
-    carried: OnceLock<Option<Carried>>,
     /// Where it came from; of a path only the file's name, so that two machines write the same manifest.
     pub source: String,
+    /// The same for whoever has to go there.
+    origin: Source,
+    /// What a `.img.xz` takes over from its published file, once that was asked for.
+    carried: OnceLock<Option<Carried>>,
 }
 
 impl CheckedBase {
-    /// The blocks of its published file that a `.img.xz` can carry over. A file that is gone, or another one by now,
-    /// has none: the image is the same, and its file takes longer and has other bytes.
-    pub(super) fn carried(&self) -> Option<&Carried> {
-        let open = |path: &PathBuf| Carried::open(path, self.sha256, self.raw_sha256).ok().flatten();
-        self.carried.get_or_init(|| self.published.as_ref().and_then(open)).as_ref()
+    /// What a `.img.xz` takes over from the base's published file: which bytes an image has follows from the base, and not
+    /// from whether that file happened to be at hand. So where it is gone it is fetched again.
+    ///
+    /// # Errors
+    /// It cannot be had, or is another one.
+    pub(super) fn carried(&self, network: &Network<'_>) -> Result<Option<&Carried>, Failure> {
+        if self.carried.get().is_none() {
+            let _ = self.carried.set(self.open_carried(network)?);
+        }
+        Ok(self.carried.get().and_then(Option::as_ref))
+    }
+
+    fn open_carried(&self, network: &Network<'_>) -> Result<Option<Carried>, Failure> {
+        let published = self.published(network).map_err(|failure| {
+            let what = format!(
+                "cannot find the published file of the base `{}`, of which a `.img.xz` takes over blocks",
+                self.source
+            );
+            let failure = match &self.origin {
+                Source::File(_) => failure.hint(format!("put `{}` back where it was", self.source)),
+                Source::Web(_) => failure,
+            };
+            failure.context(what).hint("or choose `--format zst`: it needs the raw image alone")
+        })?;
+        let Some(path) = published else { return Ok(None) };
+        Carried::open(&path, self.sha256, self.raw_sha256).map_err(|error| {
+            Failure::caused_by(Class::Host, format!("cannot use `{}`", path.display()), error)
+        })
+    }
+
+    /// Whether its published file is somewhere else than on this machine.
+    pub(super) fn is_on_a_server(&self) -> bool {
+        matches!(self.origin, Source::Web(_))
+    }
+
+    /// The file as it was published: where its owner keeps it, else from the cache, the vault or the network. There is
+    /// none of a base that was published as a raw image.
+    ///
+    /// # Errors
+    /// It cannot be had, or is another one.
+    pub(super) fn published(&self, network: &Network<'_>) -> Result<Option<PathBuf>, Failure> {
+        if self.sha256 == self.raw_sha256 {
+            return Ok(None);
+        }
+        if let Source::File(path) = &self.origin {
+            let watch = WatchReporter::new(network.reporter());
+            let fetcher = BaseFetcher {
+                cache: network.cache(),
+                client: None,
+                limits: Limits::default(),
+                watch: &watch,
+            };
+            if fetcher.is_published(path, self.sha256)? {
+                return Ok(Some(path.clone()));
+            }
+        }
+        let location = match &self.origin {
+            Source::File(path) => path.display().to_string(),
+            Source::Web(url) => url.to_string(),
+        };
+        let name = self.origin.to_string();
+        let wanted = Wanted { name, locations: vec![location], sha256: self.sha256, size: None };
+        network.get_one(wanted).map(Some)
     }
 }
 
 impl From<&CheckedBase> for BaseEntry {
     fn from(base: &CheckedBase) -> Self {
         Self {
-            source: base.source.clone(),
+            // a URL without credentials and query: the manifest is published
+            source: match &base.origin {
+                Source::File(_) => base.source.clone(),
+                web @ Source::Web(_) => web.to_string(),
+            },
             sha256: base.sha256.to_string(),
             raw_sha256: base.raw_sha256.to_string(),
         }
@@ -82,11 +142,9 @@ pub(super) struct BaseLock<'a> {
 pub(super) fn get_base(
     spec: &BaseSpec,
     lock: Option<BaseLock<'_>>,
-    options: &Options,
+    network: &Network<'_>,
     context: &Context<'_>,
 ) -> Result<CheckedBase, Failure> {
-    let directory = context.environment.cache_dir().ok_or(HostError::NoCacheDir)?;
-    let cache_dir = CacheDir::open(&directory)?;
     let source = match Source::parse(&spec.source)? {
         Source::File(path) => Source::File(context.project.join(path)),
         web @ Source::Web(_) => web,
@@ -95,7 +153,11 @@ pub(super) fn get_base(
     let locked = lock.and_then(|lock| lock.lock.base_for(&name));
     let keeps = lock.is_some_and(|lock| *lock.update != Update::Base);
     let pinned = locked.filter(|_| keeps);
-    let verified = fetch(spec, &source, pinned, options, cache_dir.path(), context)?;
+    let mut verified = fetch(spec, &source, pinned, network, context)?;
+    if network.is_afresh() && network.cache().get_digested(Bucket::Raw, verified.raw_digest())?.is_none() {
+        context.reporter.notice("the base in the cache is damaged and is decoded again");
+        verified = fetch(spec, &source, pinned, network, context)?;
+    }
     if let Some(lock) = lock.filter(|lock| *lock.update == Update::Locked) {
         let (sha256, raw) = (verified.published_digest().to_string(), verified.raw_digest().to_string());
         lock.lock.require_base(&name)?.compare(Some(&sha256), Some(&raw))?;
@@ -103,10 +165,9 @@ pub(super) fn get_base(
     let device = FileDevice::open(verified.path())?;
     let device: Arc<dyn BlockRead> = Arc::new(Named::new(device, *verified.raw_digest().as_bytes()));
     let image = BaseImage::open(device)?;
-    let digests = check_once(&image, verified.raw_digest(), cache_dir.path(), context)?;
-    let published = if let Source::File(path) = &source { Some(path.clone()) } else { None };
+    let digests = check_once(&image, verified.raw_digest(), network.derived_dir(), context)?;
     Ok(CheckedBase {
-        published,
+        origin: source,
         carried: OnceLock::new(),
         image,
         digests,
@@ -120,33 +181,36 @@ fn fetch(
     spec: &BaseSpec,
     source: &Source,
     locked: Option<&LockedBase>,
-    options: &Options,
-    cache_dir: &Path,
+    network: &Network<'_>,
     context: &Context<'_>,
 ) -> Result<VerifiedBase, Failure> {
-    let cache = Cache::open(cache_dir)?;
+    let (cache, options) = (network.cache(), network.options());
     let client = match (source, options.offline) {
         (Source::Web(_), false) => Some(Client::new(Patience::default())?),
         _ => None,
     };
     let watch = WatchReporter::new(context.reporter);
-    let pin = |digest: Option<&String>| digest.and_then(|digest| digest.parse().ok());
     // a file that is there speaks for itself, and may be another one than yesterday
     let locked = locked.filter(|_| !matches!(source, Source::File(path) if path.exists()));
-    // the profile's own pins are what a person wrote; the lock's fill in where there are none
-    let pins = match (&spec.sha256, &spec.raw_sha256) {
-        (None, None) => Pins {
-            published: pin(locked.map(|locked| &locked.sha256)),
-            raw: pin(locked.map(|locked| &locked.raw_sha256)),
-        },
-        (published, raw) => Pins { published: pin(published.as_ref()), raw: pin(raw.as_ref()) },
-    };
+    let pins = pins(spec, locked);
     if let (Some(vault), Some(raw)) = (&options.vault, pins.raw) {
-        base_from_vault(&cache, &Vault::open(vault)?, raw, &watch)?;
+        base_from_vault(cache, &Vault::open(vault)?, raw, &watch)?;
     }
-    let fetcher =
-        BaseFetcher { cache: &cache, client: client.as_ref(), limits: Limits::default(), watch: &watch };
+    let fetcher = BaseFetcher { cache, client: client.as_ref(), limits: Limits::default(), watch: &watch };
     Ok(fetcher.fetch(source, pins)?)
+}
+
+/// The profile's own pins are what a person wrote; a lock that agrees with them fills in the one that is missing.
+fn pins(spec: &BaseSpec, locked: Option<&LockedBase>) -> Pins {
+    let pin = |digest: Option<&String>| digest.and_then(|digest| digest.parse().ok());
+    let agrees = |written: &Option<String>, locked: &String| written.as_ref().is_none_or(|one| one == locked);
+    let locked = locked.filter(|locked| {
+        agrees(&spec.sha256, &locked.sha256) && agrees(&spec.raw_sha256, &locked.raw_sha256)
+    });
+    Pins {
+        published: pin(spec.sha256.as_ref().or(locked.map(|locked| &locked.sha256))),
+        raw: pin(spec.raw_sha256.as_ref().or(locked.map(|locked| &locked.raw_sha256))),
+    }
 }
 
 /// Of a path only the file's name.
@@ -161,11 +225,11 @@ fn name_of(source: &Source) -> String {
 fn check_once(
     image: &BaseImage,
     raw: Sha256Digest,
-    cache_dir: &Path,
+    derived_dir: &Path,
     context: &Context<'_>,
 ) -> Result<Digests, Failure> {
     // the name carries the version of what is checked: a stricter check is a new name
-    let known = cache_dir.join("sweep-v1").join(raw.to_string());
+    let known = derived_dir.join("sweep-v1").join(raw.to_string());
     if let Some(text) = files::read_optional(&known, LONGEST_LIST)?
         && let Some(digests) = String::from_utf8(text).ok().and_then(|text| digests::parse(&text))
     {

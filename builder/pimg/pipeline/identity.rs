@@ -7,7 +7,7 @@ use crate::command::Context;
 use crate::failure::{Class, Failure};
 use crate::guest::{Keyring, Notes};
 use crate::host::files;
-use crate::host::seed::{Seed, load_or_create};
+use crate::host::seed::{Seed, load_existing, load_or_create};
 use crate::profile::host::HostSpec;
 use crate::secret::Secret;
 
@@ -58,6 +58,17 @@ impl Identities {
         let missing = || Failure::new(Class::Internal, format!("no seed was loaded for `{}`", host.hostname));
         self.by_seed.get(host.seed_name()).ok_or_else(missing)
     }
+}
+
+/// What the hosts of a seed share, from the seed that is there: none is made.
+///
+/// # Errors
+/// There is none, or it cannot be read.
+pub(super) fn existing(name: &str, hosts: &[&HostSpec], context: &Context<'_>) -> Result<Identity, Failure> {
+    let Seed { secret: seed, .. } = load_existing(&context.project, name)?;
+    let notes = CachedNotes { directory: context.environment.cache_dir() };
+    let keys = Keyring::derive(&seed, hosts.iter().copied(), &notes)?;
+    Ok(Identity { seed, keys })
 }
 
 /// Notes in the cache. One that cannot be read or written is done without.

@@ -41,6 +41,8 @@ pub struct Prepared<'a> {
     pub lock: Lockfile,
     /// The lock as it was.
     pub before: Option<Lockfile>,
+    /// Whether it says something else than before.
+    pub changed: bool,
     /// Whether it was written anew.
     pub written: bool,
 }
@@ -76,6 +78,22 @@ pub fn prepare<'a>(
     network: &Network<'_>,
     context: &Context<'_>,
 ) -> Result<Prepared<'a>, Failure> {
+    let mut prepared = resolve(preparation, network, context)?;
+    if prepared.changed && preparation.update != Update::Locked {
+        prepared.write_lock(context)?;
+    }
+    Ok(prepared)
+}
+
+/// Prepares the hosts, and leaves the lock as it is.
+///
+/// # Errors
+/// The first step that fails.
+pub fn resolve<'a>(
+    preparation: &Preparation<'a>,
+    network: &Network<'_>,
+    context: &Context<'_>,
+) -> Result<Prepared<'a>, Failure> {
     let before = read_lock(context)?;
     if preparation.update == Update::Locked && before.is_none() {
         return Err(LockError::Missing.into());
@@ -83,7 +101,7 @@ pub fn prepare<'a>(
     let mut bases: Vec<(BaseSpec, Arc<CheckedBase>)> = Vec::new();
     let mut hosts = Vec::new();
     for host in preparation.hosts {
-        let prepared = prepare_host(host, preparation, before.as_ref(), &mut bases, context);
+        let prepared = prepare_host(host, preparation, before.as_ref(), &mut bases, network, context);
         hosts.push(
             prepared
                 .map_err(|failure| failure.context(format!("cannot prepare host `{}`", host.hostname)))?,
@@ -93,15 +111,7 @@ pub fn prepare<'a>(
     // 7
     let settling: Vec<Settling<'_>> = hosts.iter().map(settling).collect();
     let settled = packages::settle(&settling, before.as_ref(), &preparation.update, network)?;
-    if settled.changed && preparation.update != Update::Locked {
-        let text = settled.lock.to_text();
-        // a lock that the next run refuses must not take the place of a good one
-        Lockfile::parse(&text)
-            .map_err(|error| Failure::caused_by(Class::Internal, "the new lock cannot be read", error))?;
-        files::write_atomic(&context.in_project(LOCK), text.as_bytes())?;
-    }
-    let written = settled.changed && preparation.update != Update::Locked;
-    Ok(Prepared { hosts, lock: settled.lock, before, written })
+    Ok(Prepared { hosts, lock: settled.lock, before, changed: settled.changed, written: false })
 }
 
 fn prepare_host<'a>(
@@ -109,6 +119,7 @@ fn prepare_host<'a>(
     preparation: &Preparation<'_>,
     before: Option<&Lockfile>,
     bases: &mut Vec<(BaseSpec, Arc<CheckedBase>)>,
+    network: &Network<'_>,
     context: &Context<'_>,
 ) -> Result<PreparedHost<'a>, Failure> {
     // 4, 5: for every host but the first of a base it is known
@@ -117,7 +128,7 @@ fn prepare_host<'a>(
         Some(base) => base,
         None => {
             let lock = before.map(|lock| BaseLock { lock, update: &preparation.update });
-            let base = Arc::new(get_base(&host.base, lock, preparation.options, context)?);
+            let base = Arc::new(get_base(&host.base, lock, network, context)?);
             bases.push((host.base.clone(), Arc::clone(&base)));
             base
         }
@@ -129,6 +140,20 @@ fn prepare_host<'a>(
 }
 
 impl Prepared<'_> {
+    /// Writes the lock.
+    ///
+    /// # Errors
+    /// It cannot be written; the old one is as it was.
+    pub fn write_lock(&mut self, context: &Context<'_>) -> Result<(), Failure> {
+        let text = self.lock.to_text();
+        // a lock that the next run refuses must not take the place of a good one
+        Lockfile::parse(&text)
+            .map_err(|error| Failure::caused_by(Class::Internal, "the new lock cannot be read", error))?;
+        files::write_atomic(&context.in_project(LOCK), text.as_bytes())?;
+        self.written = true;
+        Ok(())
+    }
+
     /// Gets every file that the lock names for these hosts.
     ///
     /// # Errors
@@ -136,6 +161,22 @@ impl Prepared<'_> {
     pub fn fetch(&self, network: &Network<'_>) -> Result<Vec<Wanted>, Failure> {
         let hosts: Vec<(&HostSpec, &Wishes)> = self.hosts.iter().map(|one| (one.host, &one.wishes)).collect();
         packages::fetch_all(&hosts, &self.lock, network)
+    }
+
+    /// Gets the published files of bases that lie on a server, since `.img.xz` take over blocks of them.
+    ///
+    /// # Errors
+    /// One cannot be had, or is another one. Without a network, what is not there is only told.
+    pub fn fetch_published(&self, network: &Network<'_>, context: &Context<'_>) -> Result<(), Failure> {
+        for host in self.hosts.iter().filter(|host| host.base.is_on_a_server()) {
+            match host.base.published(network) {
+                Err(failure) if network.options().offline && failure.class() == Class::Network => {
+                    context.reporter.notice(&without_published(&host.base.source));
+                }
+                published => drop(published?),
+            }
+        }
+        Ok(())
     }
 
     /// Copies everything that the lock names for these hosts to a vault: files, base images, the lock itself.
@@ -156,10 +197,23 @@ impl Prepared<'_> {
         }
         for host in &self.hosts {
             base_to_vault(network.cache(), &vault, host.base.raw_sha256, &watch)?;
+            match host.base.published(network) {
+                Ok(Some(path)) => drop(vault.insert(&path, host.base.sha256)?),
+                Ok(None) => {}
+                // the raw image is there: all but one kind of image can be made
+                Err(failure) if matches!(failure.class(), Class::Network | Class::Host) => {
+                    context.reporter.notice(&without_published(&host.base.source));
+                }
+                Err(failure) => return Err(failure),
+            }
         }
         files::write_atomic(&directory.join(LOCK), self.lock.to_text().as_bytes())?;
         Ok(())
     }
+}
+
+fn without_published(base: &str) -> String {
+    format!("the file `{base}` as it was published cannot be had: no `.img.xz` can be made of this base")
 }
 
 /// A name on the command line that nothing has is a slip of the pen; or meant for another profile, so it is no error.

@@ -1,26 +1,33 @@
-//! Step 13: image, digest, manifest and bill of materials go to a directory that takes its place in `out` as a whole.
+//! Step 13: image, digest, manifest, bill of materials, provenance and signature go to a directory that takes its place in `out` as a whole.
 
+use std::collections::BTreeMap;
 use std::thread;
 use std::time::SystemTime;
 
 use pimg_disk::block::BlockRead;
+use pimg_fetch::digest::Sha256Digest;
+use pimg_fetch::minisign::SecretKey;
 
 use super::Shared;
 use super::base::CheckedBase;
 use super::render::PlannedHost;
+use super::seal::seal;
 use crate::command::Context;
 use crate::command::outcome::BuiltImage;
 use crate::failure::{Class, Failure};
 use crate::guest::base_files::BaseFiles;
+use crate::host::git::SourceCommit;
 use crate::host::{Staging, files};
 use crate::image::block_map::BlockMap;
 use crate::image::bmap;
 use crate::image::emit::Emitter;
 use crate::image::format::ImageFormat;
 use crate::image::frames::FrameCache;
-use crate::image::manifest::{BaseEntry, ChangeEntry, ImageEntry, Manifest, SCHEMA};
+use crate::image::manifest::{BaseEntry, BuildEntry, ChangeEntry, ImageEntry, Manifest, SCHEMA};
+use crate::image::provenance::{self, ProvenanceInputs};
 use crate::image::range_digests::RangeDigests;
 use crate::image::sbom::{SbomInputs, sbom};
+use crate::image::sums;
 use crate::plan::change::Partition;
 use crate::plan::path::GuestPath;
 use crate::profile::host::HostSpec;
@@ -39,6 +46,10 @@ pub(super) struct Output<'a> {
     pub(super) staging: &'a Staging,
     pub(super) format: ImageFormat,
     pub(super) shared: &'a Shared<'a>,
+    /// Signs what is written.
+    pub(super) key: Option<&'a SecretKey>,
+    /// Where the project is.
+    pub(super) source: Option<&'a SourceCommit>,
 }
 
 /// Writes everything that belongs to the host, and puts it into `out`.
@@ -49,13 +60,13 @@ pub(super) fn publish(
     context: &Context<'_>,
 ) -> Result<BuiltImage, Failure> {
     let Finished { host, base, planned, disk_id, started } = finished;
-    let Output { staging, format, shared } = output;
+    let Output { staging, format, shared, key, .. } = output;
     let directory = staging.directory(host.hostname.as_str())?;
     let stem = format!("{}-{}", host.hostname, host.image.version);
     let name = format!("{stem}.{}", format.extension());
     let path = directory.join(&name);
     let file = files::create_new(&path)?;
-    let carried = if *format == ImageFormat::Xz { base.carried() } else { None };
+    let carried = if *format == ImageFormat::Xz { base.carried(&shared.network)? } else { None };
     let emitter = Emitter::new(context.reporter).with_frames(shared.frames.as_ref()).with_base(carried);
     // of the image and not of the file: the same map for every format, found by `bmaptool` for each
     let bmap_name = format!("{stem}.img.bmap");
@@ -77,13 +88,26 @@ pub(super) fn publish(
         version: host.image.version.clone(),
         base: BaseEntry::from(*base),
         lock_sha256: Some(shared.lock_sha256.clone()),
+        build: BuildEntry::new(host, *format, shared.recipe.ingredients.release, epoch(planned)),
         image: ImageEntry::new(name.clone(), &emitted, *disk_id),
         changes: planned.changes.iter().map(ChangeEntry::new).collect(),
     };
-    files::write_atomic(&directory.join("manifest.json"), &manifest.to_json())?;
-    files::write_atomic(&directory.join("sbom.spdx.json"), &bill(finished, &manifest, shared)?)?;
+    let bill = bill(finished, &manifest, shared)?;
+    files::write_atomic(&directory.join("sbom.spdx.json"), &bill)?;
+    let json = manifest.to_json();
+    files::write_atomic(&directory.join("manifest.json"), &json)?;
+    let statement = statement(&manifest, [&json, &bill], &format!("{stem}.img"), output);
+    files::write_atomic(&directory.join(provenance::FILE), &statement)?;
+    if let Some(key) = key {
+        let signature = key.sign_envelope(provenance::PAYLOAD_TYPE, &statement);
+        let envelope = provenance::envelope(&statement, &key.public().id().to_string(), &signature);
+        files::write_atomic(&directory.join(provenance::ENVELOPE), envelope.as_bytes())?;
+    }
+    let known = BTreeMap::from([(name.clone(), emitted.sha256)]);
+    seal(&directory, &known, *key, &format!("file:{} image:{name}", sums::FILE), context)?;
     context.check_interrupt()?;
-    let published = staging.publish(host.hostname.as_str())?;
+    let outdated = [sums::SIGNATURE, provenance::ENVELOPE];
+    let published = staging.publish(host.hostname.as_str(), &outdated)?;
     Ok(BuiltImage {
         host: host.hostname.to_string(),
         image: published.join(&name),
@@ -91,6 +115,10 @@ pub(super) fn publish(
         bmap: published.join(bmap_name),
         manifest: published.join("manifest.json"),
         sbom: published.join("sbom.spdx.json"),
+        provenance: published.join(provenance::FILE),
+        sums: published.join(sums::FILE),
+        signature: key.map(|_| published.join(sums::SIGNATURE)),
+        key_id: key.map(|key| key.public().id().to_string()),
         sha256: emitted.sha256.to_string(),
         size: emitted.size,
         raw_size: emitted.raw_size,
@@ -98,6 +126,24 @@ pub(super) fn publish(
         base_sha256: base.raw_sha256.to_string(),
         needs_seed: shared.recipe.ingredients.release,
         elapsed: started.elapsed().unwrap_or_default(),
+    })
+}
+
+/// What the image was made from.
+fn statement(manifest: &Manifest, written: [&[u8]; 2], raw_file: &str, output: &Output<'_>) -> Vec<u8> {
+    let [json, bill] = written.map(|bytes| Sha256Digest::of(bytes).to_string());
+    provenance::statement(&ProvenanceInputs {
+        file: &manifest.image.file,
+        sha256: &manifest.image.sha256,
+        raw_file,
+        raw_sha256: &manifest.image.raw_sha256,
+        profile: &manifest.profile,
+        format: &output.format.to_string(),
+        release: manifest.build.release,
+        base: &manifest.base,
+        lock_sha256: &output.shared.lock_sha256,
+        source: output.source.map(|source| (source.id.as_str(), source.dirty)),
+        byproducts: [("manifest.json", &json), ("sbom.spdx.json", &bill)],
     })
 }
 
@@ -117,6 +163,11 @@ fn bmap(image: &dyn BlockRead, cache: Option<&FrameCache>, context: &Context<'_>
     Ok(text)
 }
 
+/// The build's time in seconds since 1970; none is before that.
+fn epoch(planned: &PlannedHost) -> u64 {
+    u64::try_from(planned.epoch).unwrap_or(0)
+}
+
 /// The bill of materials: the base's packages, those of the lock, and downloads.
 fn bill(finished: &Finished<'_>, manifest: &Manifest, shared: &Shared<'_>) -> Result<Vec<u8>, Failure> {
     let Finished { host, base, planned, .. } = finished;
@@ -133,7 +184,7 @@ fn bill(finished: &Finished<'_>, manifest: &Manifest, shared: &Shared<'_>) -> Re
         set: shared.lock.set_for(&host.profile),
         repositories: &shared.lock.repository,
         downloads: &planned.downloads,
-        epoch: u64::try_from(planned.epoch).unwrap_or(0),
+        epoch: epoch(planned),
     };
     sbom(&inputs).map_err(|error| Failure::caused_by(Class::Base, "cannot list what is installed", error))
 }

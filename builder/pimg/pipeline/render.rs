@@ -97,12 +97,8 @@ pub fn plan_host(
 
 /// The time of everything that a build writes: `SOURCE_DATE_EPOCH`, else when the base was last written.
 fn build_time(base: &CheckedBase, context: &Context<'_>) -> Result<u64, Failure> {
-    if context.environment.variable("SOURCE_DATE_EPOCH").is_some_and(|value| !value.is_empty()) {
-        return context.environment.source_date_epoch().ok_or_else(|| {
-            Failure::new(Class::Usage, "`SOURCE_DATE_EPOCH` is not a number of seconds since 1970")
-        });
-    }
-    Ok(u64::from(base.image.root().superblock().s_wtime))
+    let base = u64::from(base.image.root().superblock().s_wtime);
+    Ok(context.environment.source_date_epoch()?.unwrap_or(base))
 }
 
 fn base_disk_id(base: &CheckedBase) -> Option<u32> {

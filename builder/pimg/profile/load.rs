@@ -82,6 +82,19 @@ impl Profiles {
         Ok(buildable.map(|(name, _)| name.clone()).collect())
     }
 
+    /// The file that says which base image a profile is made of, such as `profiles/raspios.toml`: its own, or one that it
+    /// extends. `None` where none does.
+    ///
+    /// # Errors
+    /// A profile cannot be read, or holds unknown keys or values of a wrong type.
+    pub fn base_pin(&self, name: &str) -> Result<Option<String>, Error> {
+        let mut session = Session::new(self);
+        let raw = session.merged(name, None);
+        session.finish(&format!("profile `{name}` is not valid"))?;
+        let source = raw.and_then(|raw| raw.base.source.as_ref().map(|source| source.place.clone()));
+        Ok(source.map(|place| place.file().name().to_owned()))
+    }
+
     /// Makes the hosts of these profiles, in this order. A name given twice counts once.
     ///
     /// # Errors

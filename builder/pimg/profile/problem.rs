@@ -52,6 +52,11 @@ impl Place {
         Self { file: Arc::clone(file), span: floor_char(text, span.start).min(end)..end }
     }
 
+    /// Another range of the same file.
+    pub fn narrowed(&self, span: Range<usize>) -> Self {
+        Self::new(&self.file, span)
+    }
+
     /// The file.
     pub fn file(&self) -> &SourceFile {
         &self.file

@@ -1,5 +1,6 @@
 //! One small wrong input a test, and the words that a person sees.
 
+pub(crate) mod keys;
 mod packages;
 
 use std::path::{Path, PathBuf};

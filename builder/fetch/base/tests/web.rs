@@ -37,11 +37,44 @@ fn a_download_is_verified_kept_and_not_repeated() {
     assert_eq!(home.fetch(&web(&server), raw(base.raw_digest())).expect("cached"), base);
     assert_eq!(server.requests().len(), 1);
     assert_eq!(home.names("partial-v1"), Vec::<String>::new());
+    // an `.img.xz` takes over blocks of the published file
+    let kept = home.cache.get(Bucket::Blob, base.published_digest()).expect("readable").expect("there");
+    assert!(fs_err::read(kept).expect("readable") == compressed);
 
     let offline = BaseFetcher { client: None, ..home.fetcher(&Silent) };
     assert_eq!(offline.fetch(&web(&server), pin).expect("cached"), base);
     let error = offline.fetch(&web(&server), published(Sha256Digest::of(b"other"))).expect_err("not cached");
     assert!(matches!(error, Error::Offline { .. }));
+}
+
+#[test]
+fn the_same_image_in_other_bytes_is_another_published_file() {
+    let (home, compressed) = (Home::new(), xz(&image()));
+    let server = decent(&compressed);
+    let local = home.file("base.img.zst", &zstd(&image()));
+    let first = home.fetch(&local, Pins::default()).expect("an image");
+    // only the raw image is pinned, and the cache has it: from elsewhere
+    let pin = raw(first.raw_digest());
+    let web_base = home.fetch(&web(&server), pin).expect("downloaded");
+    assert_eq!(web_base.published_digest(), Sha256Digest::of(&compressed));
+    assert_eq!(home.fetch(&local, pin).expect("an image").published_digest(), first.published_digest());
+    assert_eq!(home.fetch(&web(&server), pin).expect("cached"), web_base);
+    assert_eq!(server.requests().len(), 1);
+    let fetcher = home.fetcher(&Silent);
+    let Source::File(path) = &local else { panic!("a file") };
+    for (path, expected) in [(path.clone(), true), (path.with_extension("gone"), false)] {
+        assert_eq!(fetcher.is_published(&path, first.published_digest()).expect("readable"), expected);
+    }
+    fs_err::write(path, b"another file by now").expect("writable");
+    assert!(!fetcher.is_published(path, first.published_digest()).expect("readable"));
+}
+
+#[test]
+fn a_raw_image_is_kept_once() {
+    let (home, bytes) = (Home::new(), image());
+    let server = decent(&bytes);
+    home.fetch(&web(&server), published(Sha256Digest::of(&bytes))).expect("downloaded");
+    assert_eq!(home.names("blob-v1"), Vec::<String>::new());
 }
 
 #[test]

@@ -17,6 +17,7 @@ pub(super) fn compare(a: &BaseImage, b: &BaseImage) -> Result<Vec<FactChange>, F
         name: name.clone(),
         a: value(&a, name),
         b: value(&b, name),
+        secret: false,
     });
     Ok(changes.filter(|change| change.a != change.b).collect())
 }

@@ -20,8 +20,24 @@ pub struct DiffOutcome {
     pub units: Vec<UnitChange>,
     /// Packages, sorted by name and architecture.
     pub packages: Vec<PackageChange>,
+    /// Everything else that the images say about themselves, by subject.
+    pub sections: Vec<SectionChange>,
     /// Files, sorted by partition and path.
     pub files: Vec<FileChange>,
+    /// Bytes of files that were not read, because both images have them in the same, equal blocks.
+    pub unread: u64,
+    /// Whether text shows every line that differs.
+    #[serde(skip)]
+    pub full: bool,
+}
+
+/// What differs of one subject, such as `network`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SectionChange {
+    /// The subject.
+    pub name: &'static str,
+    /// What differs.
+    pub changes: Vec<FactChange>,
 }
 
 /// Something that the node says of itself.
@@ -33,6 +49,8 @@ pub struct FactChange {
     pub a: Option<String>,
     /// Its value in `b`.
     pub b: Option<String>,
+    /// Whether there is more to it than is shown: then it may differ although both values are the same.
+    pub secret: bool,
 }
 
 /// A unit that systemd's own links treat differently.
@@ -44,6 +62,10 @@ pub struct UnitChange {
     pub a: Vec<String>,
     /// How it stands in `b`.
     pub b: Vec<String>,
+    /// Whether `a` has a file of this name.
+    pub in_a: bool,
+    /// Whether `b` has one.
+    pub in_b: bool,
 }
 
 /// A package.
@@ -57,6 +79,8 @@ pub struct PackageChange {
     pub a: Option<PackageSide>,
     /// How it stands in `b`.
     pub b: Option<PackageSide>,
+    /// Whether the version that is installed is lower in `b`.
+    pub downgrade: bool,
 }
 
 /// A package in one of two images.
@@ -75,6 +99,8 @@ pub struct InstalledVersion {
     pub version: String,
     /// How it stands.
     pub state: PackageState,
+    /// Whether it is there only because others need it (apt's mark).
+    pub automatic: bool,
 }
 
 /// A file, directory, link or device.
@@ -88,10 +114,13 @@ pub struct FileChange {
     pub a: Option<FileSide>,
     /// What it is in `b`.
     pub b: Option<FileSide>,
-    /// What differs where it is on both sides: `kind`, `owner`, `mode`, `attributes`, `content`, `target`, `device`.
+    /// What differs where it is on both sides: `kind`, `owner`, `mode`, `attributes`, `content`, `target`, `device`,
+    /// `links`.
     pub differs: Vec<&'static str>,
-    /// Whether only its owner may know what is in it. Then no size is given.
+    /// Whether only its owner may know what is in it. Then neither size nor lines are given.
     pub secret: bool,
+    /// The lines that differ, in the unified format, where both sides are short texts.
+    pub lines: Option<String>,
 }
 
 /// A file in one of two images.
@@ -105,4 +134,10 @@ pub struct FileSide {
     pub size: Option<u64>,
     /// Text of a symbolic link.
     pub target: Option<String>,
+    /// Major and minor number of a device.
+    pub device: Option<(u32, u32)>,
+    /// Extended attributes in words, such as `capability cap_net_raw=ep`.
+    pub attributes: Vec<String>,
+    /// Other names of the same file.
+    pub links: Vec<String>,
 }

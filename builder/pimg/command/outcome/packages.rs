@@ -29,6 +29,8 @@ pub struct ShippedPackage {
     pub installed_size: Option<u64>,
     /// How it stands.
     pub state: PackageState,
+    /// Whether it is there only because others need it (apt's mark).
+    pub automatic: bool,
 }
 
 /// How a package stands. In JSON the words that a person reads.

@@ -16,7 +16,7 @@ mod digester;
 mod line;
 mod raw;
 mod resume;
-mod seek_table;
+pub(super) mod seek_table;
 mod spans;
 mod stock;
 #[cfg(test)]

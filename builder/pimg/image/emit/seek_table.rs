@@ -55,3 +55,46 @@ impl SeekTable {
         Ok(frame)
     }
 }
+
+/// Bytes at the end of a file that say how long its table is.
+pub(in crate::image) const TAIL: usize = FOOTER;
+
+/// Length in bytes of the table's frame, as the last [`TAIL`] bytes of a file tell; `None` where they tell of none, or of
+/// one with checksums, which nothing here makes.
+pub(in crate::image) fn frame_length(tail: &[u8; TAIL]) -> Option<usize> {
+    let [a, b, c, d, descriptor, magic @ ..] = *tail;
+    if u32::from_le_bytes(magic) != TABLE || descriptor != 0 {
+        return None;
+    }
+    let frames = usize::try_from(u32::from_le_bytes([a, b, c, d])).ok()?;
+    frames.checked_mul(8)?.checked_add(FOOTER + 8)
+}
+
+/// Compressed and raw length of each frame, read from the table's frame; `None` where it is none.
+pub(in crate::image) fn entries(frame: &[u8]) -> Option<Vec<(u32, u32)>> {
+    let word = |at: usize| Some(u32::from_le_bytes(frame.get(at..at + 4)?.try_into().ok()?));
+    let body = frame.get(8..frame.len().checked_sub(FOOTER)?)?;
+    if word(0)? != SKIPPABLE || usize::try_from(word(4)?).ok()? != frame.len() - 8 || body.len() % 8 != 0 {
+        return None;
+    }
+    (8..8 + body.len()).step_by(8).map(|at| Some((word(at)?, word(at + 4)?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SeekTable, TAIL, entries, frame_length};
+
+    #[test]
+    fn what_was_written_is_read() {
+        let mut table = SeekTable::default();
+        table.add(17, 4 << 20).expect("short");
+        table.add(300, 512).expect("short");
+        let frame = table.to_frame().expect("short");
+        let tail: [u8; TAIL] = frame[frame.len() - TAIL..].try_into().expect("nine bytes");
+        assert_eq!(frame_length(&tail), Some(frame.len()));
+        assert_eq!(entries(&frame), Some(vec![(17, 4 << 20), (300, 512)]));
+        assert_eq!(entries(&frame[1..]), None);
+        assert_eq!(frame_length(&[0; TAIL]), None);
+        assert_eq!(entries(&[]), None);
+    }
+}

@@ -67,14 +67,14 @@ pub(super) fn look(
             ended = data.is_none();
         }
         let is_hole = data.as_ref().is_none_or(|data| data.start >= range.end);
-        let origin = if is_hole { None } else { image.origin(range.clone())? };
-        let content = match origin {
+        let origin = if is_hole && carried.is_none() { None } else { image.origin(range.clone())? };
+        let name = origin.and_then(|origin| carried.and_then(|carried| carried.name(&range, &origin)));
+        let content = match (name, origin) {
+            // before the hole: whether a file system has one there must not decide which bytes are written
+            (Some(key), _) => Content::Carried(key),
             _ if is_hole => Content::Hole,
-            None => Content::Unknown,
-            Some(origin) => match carried.and_then(|carried| carried.name(&range, &origin)) {
-                Some(key) => Content::Carried(key),
-                None => Content::Named(key_of_range(codec, &origin, &range)),
-            },
+            (None, None) => Content::Unknown,
+            (None, Some(origin)) => Content::Named(key_of_range(codec, &origin, &range)),
         };
         spans.push(Span { range, content });
     }

@@ -25,6 +25,9 @@ const BLOCK: u64 = 4 << 20;
 /// Raw bytes per block of zeroes; longer ones would save nothing.
 const HOLE: u64 = 16 << 20;
 
+/// Bytes that are looked at at once.
+const LOOK: usize = 64 << 10;
+
 /// Each worker takes about 50 MiB, and a build is to stay under 300 MiB.
 pub(super) const MOST_WORKERS: usize = 3;
 
@@ -103,17 +106,38 @@ pub(super) fn ranges(image: &dyn BlockRead, carried: Option<&Carried>) -> io::Re
     Ok(ranges)
 }
 
-/// Cuts a part of the image into short blocks, and holes into longer ones.
+/// Cuts a part of the image into short blocks, and long runs of zeroes into longer ones.
 fn cut(image: &dyn BlockRead, part: Range<u64>, ranges: &mut Vec<Range<u64>>) -> io::Result<()> {
     let mut at = part.start;
     while at < part.end {
-        let data = image.next_data(at)?.map_or(part.end, |data| data.start);
         let hole = at.saturating_add(HOLE);
-        let end = if data >= hole { hole } else { at.saturating_add(BLOCK) }.min(part.end);
+        let is_empty = is_zero(image, at..hole.min(part.end))?;
+        let end = if is_empty { hole } else { at.saturating_add(BLOCK) }.min(part.end);
         ranges.push(at..end);
         at = end;
     }
     Ok(())
+}
+
+/// Whether there are only zeroes. Where holes are only saves looking: a file system may know none, or have them in other
+/// places, and that must not decide where a block ends.
+fn is_zero(image: &dyn BlockRead, range: Range<u64>) -> io::Result<bool> {
+    let mut at = range.start;
+    let mut piece = vec![0; LOOK];
+    while let Some(data) = image.next_data(at)?.filter(|data| data.start < range.end) {
+        let end = data.end.min(range.end);
+        at = data.start;
+        while at < end {
+            let length = usize::try_from(end - at).map_or(LOOK, |rest| rest.min(LOOK));
+            let bytes = piece.get_mut(..length).unwrap_or_default();
+            image.read_at(at, bytes)?;
+            if bytes.iter().any(|byte| *byte != 0) {
+                return Ok(false);
+            }
+            at += length as u64;
+        }
+    }
+    Ok(true)
 }
 
 #[cfg(test)]

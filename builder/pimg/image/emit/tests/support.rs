@@ -63,7 +63,11 @@ impl BlockRead for Holey {
 
 /// A host's image: some blocks of the base changed, and a few MiB longer.
 pub(super) fn host(name: &str) -> Overlay {
-    let base = base();
+    host_over(base(), name)
+}
+
+/// The same over another device.
+pub(super) fn host_over(base: Arc<dyn BlockRead>, name: &str) -> Overlay {
     let length = base.len() + (5 << 20);
     let overlay = Overlay::new(base, length, MemoryStore::new()).expect("longer than its base");
     for offset in [440, 9 << 20, (20 << 20) + 77] {

@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::sync::Arc;
 
 use liblzma::stream::{Check, MtStreamBuilder};
+use pimg_disk::Named;
 use pimg_disk::block::{BlockRead as _, BlockWrite as _, MemoryDevice};
 use pimg_fetch::digest::Sha256Digest;
 
-use super::support::{base, content, host, judge, write, write_over};
+use super::support::{base, content, host, host_over, judge, write, write_over};
 use crate::image::emit::Carried;
 use crate::image::format::ImageFormat;
 
@@ -91,7 +93,7 @@ fn blocks_of_the_base_that_nothing_touched_are_carried_over() {
 }
 
 #[test]
-fn a_base_that_is_another_file_by_now_is_not_carried_over() {
+fn a_base_that_is_another_file_by_now_is_refused() {
     let raw = Sha256Digest::of(&content(base().as_ref()));
     let published = published(Check::Crc64);
     let digest = Sha256Digest::of(&published);
@@ -100,10 +102,40 @@ fn a_base_that_is_another_file_by_now_is_not_carried_over() {
         let mut changed = published.clone();
         changed[at] ^= 4;
         fs::write(file.path(), changed).expect("a file");
-        assert!(Carried::open(file.path(), digest, raw).expect("readable").is_none(), "byte {at}");
+        assert!(Carried::open(file.path(), digest, raw).is_err(), "byte {at}");
     }
     for length in [0, 5, 12, 24, published.len() - 1] {
         fs::write(file.path(), &published[..length]).expect("a file");
-        assert!(Carried::open(file.path(), digest, raw).expect("readable").is_none(), "{length} bytes");
+        assert!(Carried::open(file.path(), digest, raw).is_err(), "{length} bytes");
+    }
+}
+
+#[test]
+fn a_base_that_is_no_single_stream_of_blocks_has_nothing_to_carry_over() {
+    let raw = Sha256Digest::of(&content(base().as_ref()));
+    let published = published(Check::Crc64);
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let doubled = [&published[..], &published].concat();
+    for other in [&b""[..], b"text", &published[..100], &doubled[..]] {
+        fs::write(file.path(), other).expect("a file");
+        let carried = Carried::open(file.path(), Sha256Digest::of(other), raw).expect("readable");
+        assert!(carried.is_none(), "{} bytes", other.len());
+    }
+}
+
+#[test]
+fn what_a_file_system_calls_a_hole_decides_nothing() {
+    let bytes = content(base().as_ref());
+    let raw = Sha256Digest::of(&bytes);
+    let without_holes = Arc::new(Named::new(MemoryDevice::new(bytes), *raw.as_bytes()));
+    assert_eq!(without_holes.next_data(0).expect("memory"), Some(0..without_holes.len()));
+    let published = published(Check::Crc64);
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    fs::write(file.path(), &published).expect("a file");
+    let carried = Carried::open(file.path(), Sha256Digest::of(&published), raw).expect("readable");
+    for carried in [None, carried.as_ref()] {
+        let (one, _) = write_over(&host("node-a"), carried, None);
+        let (other, _) = write_over(&host_over(without_holes.clone(), "node-a"), carried, None);
+        assert!(one == other, "carried over: {}", carried.is_some());
     }
 }

@@ -1,8 +1,8 @@
 //! Blocks of the base's own `.xz`, carried over byte for byte.
 //!
 //! A block says all that is needed to decode it, so one that no edit touched stands in any stream whose blocks have
-//! the same check. The file is opened where the person keeps it: the cache holds the raw image only, and a
-//! copy of the published one would take half as much again for builds that mostly write `.img.zst`.
+//! the same check. The file is opened where the person keeps it, or where the cache keeps what was downloaded.
+//! Which blocks are carried over follows from the file's own bytes, whose digest is in the lock and in the manifest.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -47,19 +47,21 @@ pub(super) struct Block {
 impl Carried {
     /// Opens the file whose digest is `published` and whose raw image has the digest `raw`.
     ///
-    /// `None` where it is another file by now, or not one stream of blocks that say their lengths.
+    /// `None` where it is not one stream of blocks that say their lengths.
     ///
     /// # Errors
-    /// The file cannot be read.
+    /// The file cannot be read, or is another one by now.
     pub fn open(path: &Path, published: Sha256Digest, raw: Sha256Digest) -> io::Result<Option<Self>> {
         let file = File::open(path)?;
-        let Some((check, blocks)) = blocks_of(&file)? else { return Ok(None) };
         // nobody decodes what is carried over, so the whole file has to be what was verified
         let mut reader = HashingReader::new(&file);
         let mut buffer = vec![0; 1 << 20];
         while reader.read(&mut buffer)? > 0 {}
-        let is_same = reader.finish().0 == published;
-        Ok(is_same.then(|| Self { file, published, raw: *raw.as_bytes(), check, blocks }))
+        if reader.finish().0 != published {
+            return Err(io::Error::other("it is another file by now"));
+        }
+        let found = blocks_of(&file)?;
+        Ok(found.map(|(check, blocks)| Self { file, published, raw: *raw.as_bytes(), check, blocks }))
     }
 
     pub(in crate::image::emit) fn check(&self) -> Check {
