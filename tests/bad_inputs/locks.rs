@@ -79,5 +79,9 @@ pub(crate) fn cases() -> Vec<Case> {
         bench.base();
         bench.write("pimg.lock/x", "x");
     }));
+    cases.push(Case::new("a lock that is a pipe", BUILD, |bench| {
+        bench.base();
+        bench.fifo("pimg.lock");
+    }));
     cases
 }

@@ -107,7 +107,15 @@ pub(crate) fn cases() -> Vec<Case> {
         std::fs::create_dir_all(bench.join("secrets")).expect("a directory");
         bench.link("secrets/tiny.seed", "../elsewhere/none");
     });
+    add("a seed that is a pipe", BUILD, |bench| {
+        bench.base();
+        bench.fifo("secrets/tiny.seed");
+    });
     let key = format!("{BUILD} --ssh-key key.pub");
+    add("a key that is a pipe", &key, |bench| {
+        bench.base();
+        bench.fifo("key.pub");
+    });
     add("a key that is not there", &key, |bench| bench.base());
     add("a key that is private", &key, |bench| {
         with_key(

@@ -2,7 +2,6 @@
 //!
 //! The file is one of `age-keygen`: lines with `#` are comments, each other line is a key (age(1), "Identity files").
 
-use std::fs::File;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -49,7 +48,7 @@ pub fn path(environment: &Environment) -> Result<PathBuf, StoreError> {
 /// # Errors
 /// There is no such file, others than its owner can read it, or it holds something else than keys.
 pub fn load(path: &Path) -> Result<Identities, StoreError> {
-    let file = match File::open(path) {
+    let file = match super::files::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(StoreError::NoIdentity(path.to_path_buf()));

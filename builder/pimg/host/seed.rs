@@ -3,7 +3,6 @@
 //! Everything that identifies a host (ssh host keys, machine-id, root key) derives from it, so a host that
 //! is built and flashed again keeps its identity. The first build makes the file; nothing ever changes it.
 
-use std::fs::File;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -80,7 +79,7 @@ fn path_of(project: &Path, name: &str) -> Result<PathBuf, HostError> {
 }
 
 fn load(path: &Path) -> Result<Option<Secret>, HostError> {
-    let file = match File::open(path) {
+    let file = match super::files::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(HostError::file("open", path)(error)),
