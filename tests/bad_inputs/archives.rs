@@ -72,7 +72,6 @@ fn crowd() -> Vec<u8> {
 pub(crate) fn cases() -> Vec<Case> {
     use EntryType as T;
     let file = T::Regular;
-    let deep = "x/".repeat(48);
     let archives: Vec<(&str, Vec<u8>)> = vec![
         ("an archive that is none", b"hello".repeat(300)),
         ("an empty archive", Vec::new()),
@@ -120,15 +119,11 @@ pub(crate) fn cases() -> Vec<Case> {
         ("a long name of 1 GiB", archive(&[(T::GNULongName, b"././@LongLink", b"x", Some(1 << 30))])),
         ("a record of pax of 1 GiB", archive(&[(T::XHeader, b"x", b"99999999999 path=x\n", Some(1 << 30))])),
         (
-            "a record of pax that lies",
-            archive(&[(T::XHeader, b"h", b"18 path=../../../x\n", None), (file, b"x/f", b"x", None)]),
+            "a record of pax that leads upwards",
+            archive(&[(T::XHeader, b"h", b"19 path=../../../x\n", None), (file, b"x/f", b"x", None)]),
         ),
         ("a bomb of 400 MiB", bomb(400)),
         ("60,000 members", crowd()),
-        (
-            "a name that is deep and leads nowhere",
-            archive(&[(T::Symlink, deep.as_bytes(), b"../../..", None)]),
-        ),
     ];
     let case = |(name, bytes): (&'static str, Vec<u8>)| {
         Case::new(name, BUILD, move |bench| {

@@ -124,7 +124,6 @@ pub(crate) fn cases() -> Vec<Case> {
     add("a socket among the files", |bench| {
         drop(UnixListener::bind(bench.join("overlays/one/rootfs/s")).expect("a socket"));
     });
-    add("a name with a line break", |bench| bench.write("overlays/one/rootfs/etc/a\nb", "x"));
     add("a name that is not UTF-8", |bench| {
         let name = OsStr::from_bytes(b"\xffname");
         std::fs::write(bench.join("overlays/one/rootfs/etc").join(name), "x").expect("a file");
@@ -144,10 +143,6 @@ pub(crate) fn cases() -> Vec<Case> {
     add("a directory that nobody knows", |bench| bench.write("overlays/one/rootsf/x", "x"));
     add("a file and its template", |bench| bench.write("overlays/one/rootfs/etc/motd.j2", "x"));
     add("a link on the boot partition", |bench| bench.link("overlays/one/boot/x", "y"));
-    add("a unit file that is none", |bench| {
-        bench.write("overlays/one/rootfs/etc/systemd/system/x.service", "nothing\n");
-        bench.write("overlays/one/overlay.toml", "[units]\nenable = [\"x.service\"]\n");
-    });
     add("two overlays that write one path", |bench| {
         bench.write("overlays/two/rootfs/etc/motd", "two");
         bench.edit("[\"one\"]", "[\"one\", \"two\"]");

@@ -27,11 +27,6 @@ pub(crate) fn cases() -> Vec<Case> {
     });
     add("a secret of a variable without a name", BUILD, |bench| with_secret(bench, "{ env = \"\" }"));
     add("a secret of a file that is not there", BUILD, |bench| with_secret(bench, "{ file = \"none\" }"));
-    add("a secret of a file that others read", BUILD, |bench| {
-        with_secret(bench, "{ file = \"hash\" }");
-        bench.write("hash", "$6$x$y\n");
-        bench.mode("hash", 0o644);
-    });
     add("a secret of an empty file", BUILD, |bench| {
         with_secret(bench, "{ file = \"hash\" }");
         bench.write("hash", "");

@@ -129,7 +129,6 @@ fn numbers() -> Vec<(&'static str, u64, Vec<u8>)> {
         ("a partition of no sectors", second + 12, long(0)),
         ("a partition that begins at sector 0", second + 8, long(0)),
         ("partitions that overlap", second + 8, long(8192 + 100)),
-        ("a partition of another type", second + 4, vec![7]),
         ("an extended partition", second + 4, vec![5]),
         ("no mark of a partition table", 510, vec![0, 0]),
         ("sectors of 0 bytes", BOOT + 11, vec![0, 0]),

@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use crate::{BUILD, Site, expected, have_tools, names_a_file, support, tree};
+use crate::{BUILD, Site, expected, have_tools, names_a_file, support};
 
 /// Sizes in KiB. The last has room for everything.
 const SIZES: [u32; 9] = [4, 16, 64, 256, 600, 1024, 2048, 4096, 65536];
@@ -67,10 +67,10 @@ fn fill(place: &str, size: u32) -> String {
     assert!(!told.contains("panicked"), "{what}: {told}");
     if code == "9" {
         assert!(names_a_file(&told), "{what}: {told}");
-        assert_eq!(tree(&site.join("after")), tree(&site.join("before")), "{what}: {told}");
+        assert_eq!(site.tree("after"), site.tree("before"), "{what}: {told}");
     } else {
-        assert_eq!(&tree(&site.join("after")), expected(), "{what}: {told}");
+        assert_eq!(&site.tree("after"), expected(), "{what}: {told}");
     }
-    assert_eq!(&tree(&site.join("again")), expected(), "{what}: {}", read("stderr.again"));
+    assert_eq!(&site.tree("again"), expected(), "{what}: {}", read("stderr.again"));
     code
 }

@@ -94,12 +94,17 @@ impl Site {
     }
 
     fn out(&self) -> Tree {
-        tree(&self.join("out"))
+        self.tree("out")
+    }
+
+    /// What is below a directory of it.
+    fn tree(&self, top: &str) -> Tree {
+        tree(&self.join(top), self.dir.path().to_str().expect("UTF-8"))
     }
 }
 
-/// What is below a directory.
-fn tree(top: &Path) -> Tree {
+/// What is below a directory. Files for Raspberry Pi Imager name the place of the project, so that is taken out.
+fn tree(top: &Path, project: &str) -> Tree {
     let mut found = Tree::new();
     let mut pending = vec![top.to_owned()];
     while let Some(path) = pending.pop() {
@@ -110,6 +115,10 @@ fn tree(top: &Path) -> Tree {
             );
             found.insert(name, "a directory".to_owned());
         } else if let Ok(bytes) = fs::read(&path) {
+            let bytes = String::from_utf8(bytes).map_or_else(
+                |error| error.into_bytes(),
+                |text| text.replace(project, "[PROJECT]").into_bytes(),
+            );
             let digest = Sha256::digest(bytes);
             found.insert(name, digest.iter().map(|byte| format!("{byte:02x}")).collect());
         }

@@ -9,7 +9,7 @@ use pimg_disk::Slice;
 use pimg_disk::block::BlockRead;
 use pimg_disk::ext4::{self, Inode, Kind, Reader};
 use pimg_disk::fat;
-use pimg_disk::table::{self, Partition as TableEntry, PartitionTable};
+use pimg_disk::table::{self, Partition as TableEntry, PartitionTable, PartitionType};
 
 use crate::failure::{Class, Fault};
 use crate::guest::base_files::{BaseFiles, BaseReadError, EntryKind};
@@ -281,7 +281,9 @@ fn find(
     device: &Arc<dyn BlockRead>,
     looks_right: fn(&[u8]) -> bool,
 ) -> Result<Option<TableEntry>, BaseError> {
-    for entry in &table.partitions {
+    // an extended partition holds others, and Linux shows two sectors of it: 5, f and 85 in block/partitions/msdos.c
+    let is_container = |entry: &TableEntry| matches!(entry.partition_type, PartitionType::Mbr(0x05 | 0x0f | 0x85));
+    for entry in table.partitions.iter().filter(|entry| !is_container(entry)) {
         let mut head = [0; 2048];
         if entry.length >= head.len() as u64 {
             device.read_at(entry.start, &mut head)?;
