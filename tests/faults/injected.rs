@@ -134,6 +134,12 @@ fn inject(fault: Fault) -> End {
     let end = match output.status.code() {
         Some(0) if site.out() == *expected() || is_leftover(call, &site) => End::Unharmed,
         Some(0) => return describe("another image, and no error"),
+        Some(9) if is_listing_failed(&told) => {
+            if site.tree("out/tiny") != expected_host() {
+                return describe("the lists failed, and the host's files are not those of a whole build");
+            }
+            End::Refused
+        }
         _ if site.out() != before && !is_leftover(call, &site) => return describe("`out` was changed"),
         Some(9) if !names_a_file(&told) => return describe("no file is named"),
         // what an operator wrote and that cannot be read is answered as what is wrong with it
@@ -148,6 +154,22 @@ fn inject(fault: Fault) -> End {
         return describe("the next build makes another image");
     }
     end
+}
+
+/// The lists of all hosts are written after the hosts' directories are complete and in place.
+fn is_listing_failed(told: &str) -> bool {
+    let first = told.lines().find(|line| line.starts_with("error: ")).unwrap_or_default();
+    ["out/os_list.json", "out/pimg.rpi-imager-manifest", "out/pimg.svg"].iter().any(|name| first.contains(name))
+        || first.ends_with(" `out`")
+}
+
+/// The part of `out/` that is the host's.
+fn expected_host() -> crate::Tree {
+    let below = expected().iter().filter_map(|(name, what)| {
+        let name = if name == "tiny" { "" } else { name.strip_prefix("tiny/")? };
+        Some((name.to_owned(), what.clone()))
+    });
+    below.collect()
 }
 
 /// Where removing itself fails, a work directory stays until the next build.

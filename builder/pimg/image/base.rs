@@ -55,6 +55,13 @@ impl Fault for BaseError {
     fn class(&self) -> Class {
         match self {
             Self::Io(_) => Class::Host,
+            Self::Boot { source: fat::Error::Io(error), .. }
+            | Self::Root { source: ext4::Error::Io(error), .. }
+            | Self::Table(table::Error::Io(error))
+                if is_of_the_disk(error) =>
+            {
+                Class::Host
+            }
             _ => Class::Base,
         }
     }
@@ -76,6 +83,12 @@ impl Fault for BaseError {
 }
 
 const UNSUPPORTED: &str = "use an image as its publisher made it, one that was never booted or mounted";
+
+/// Whether the disk that an image is on failed, rather than the image led to where nothing is.
+pub(crate) fn is_of_the_disk(error: &io::Error) -> bool {
+    use io::ErrorKind as K;
+    !matches!(error.kind(), K::UnexpectedEof | K::InvalidData | K::InvalidInput)
+}
 
 /// An image with the two partitions of Raspberry Pi OS.
 pub struct BaseImage {

@@ -6,6 +6,7 @@ use crate::failure::{Class, Fault, FaultyPlace};
 use crate::guest;
 use crate::guest::base_files::BaseReadError;
 use crate::image::apply::ApplyError;
+use crate::image::base::is_of_the_disk;
 use crate::image::emit::EmitError;
 use crate::image::golden::GoldenError;
 use crate::image::size::TooSmall;
@@ -76,9 +77,8 @@ impl Fault for table::Error {
 impl Fault for guest::Error {
     fn class(&self) -> Class {
         match self {
-            Self::Base(_) | Self::Missing { .. } | Self::Malformed { .. } | Self::TooLong { .. } => {
-                Class::Base
-            }
+            Self::Base(error) => error.class(),
+            Self::Missing { .. } | Self::Malformed { .. } | Self::TooLong { .. } => Class::Base,
             Self::Value { .. } | Self::Unit { .. } | Self::Path(_) => Class::Profile,
             Self::Key { .. } => Class::Internal,
         }
@@ -287,6 +287,8 @@ fn faulty_place(problem: &Problem) -> Option<FaultyPlace> {
 
 impl Fault for BaseReadError {
     fn class(&self) -> Class {
-        Class::Base
+        let is_ext4 = matches!(self.source.downcast_ref(), Some(ext4::Error::Io(error)) if is_of_the_disk(error));
+        let is_fat = matches!(self.source.downcast_ref(), Some(fat::Error::Io(error)) if is_of_the_disk(error));
+        if is_ext4 || is_fat { Class::Host } else { Class::Base }
     }
 }
