@@ -295,7 +295,8 @@ fn find(
     looks_right: fn(&[u8]) -> bool,
 ) -> Result<Option<TableEntry>, BaseError> {
     // an extended partition holds others, and Linux shows two sectors of it: 5, f and 85 in block/partitions/msdos.c
-    let is_container = |entry: &TableEntry| matches!(entry.partition_type, PartitionType::Mbr(0x05 | 0x0f | 0x85));
+    let is_container =
+        |entry: &TableEntry| matches!(entry.partition_type, PartitionType::Mbr(0x05 | 0x0f | 0x85));
     for entry in table.partitions.iter().filter(|entry| !is_container(entry)) {
         let mut head = [0; 2048];
         if entry.length >= head.len() as u64 {

@@ -287,8 +287,10 @@ fn faulty_place(problem: &Problem) -> Option<FaultyPlace> {
 
 impl Fault for BaseReadError {
     fn class(&self) -> Class {
-        let is_ext4 = matches!(self.source.downcast_ref(), Some(ext4::Error::Io(error)) if is_of_the_disk(error));
-        let is_fat = matches!(self.source.downcast_ref(), Some(fat::Error::Io(error)) if is_of_the_disk(error));
+        let is_ext4 =
+            matches!(self.source.downcast_ref(), Some(ext4::Error::Io(error)) if is_of_the_disk(error));
+        let is_fat =
+            matches!(self.source.downcast_ref(), Some(fat::Error::Io(error)) if is_of_the_disk(error));
         if is_ext4 || is_fat { Class::Host } else { Class::Base }
     }
 }
