@@ -76,7 +76,8 @@ pub(crate) fn cases() -> Vec<Case> {
         bench.write(".config/pimg/config.toml", "[mirors]\n");
     });
     add("a cache that is cleaned is none", "clean --cache", |bench| bench.write("cache/letter.txt", "dear"));
-    for (name, path) in [("an image that is a pipe", "x.img"), ("a packed image that is a pipe", "x.img.zst")] {
+    for (name, path) in [("an image that is a pipe", "x.img"), ("a packed image that is a pipe", "x.img.zst")]
+    {
         cases.push(Case::new(name, &format!("inspect {path}"), move |bench| bench.fifo(path)));
     }
     let mut add = |name: &str, command: &str, make: fn(&Bench)| cases.push(Case::new(name, command, make));

@@ -78,7 +78,10 @@ fn every_bad_input_has_an_exit_code_and_a_message() {
             table += &format!("\n{room}\n");
             last = room;
         }
-        table += &format!("{:<44} | {:>3} | {}\n", case.name, outcome.code, outcome.message);
+        // where structures are, and the disk's id, follows the programs that make bases
+        let message =
+            if room.starts_with("bases that") { numberless(&outcome.message) } else { outcome.message };
+        table += &format!("{:<44} | {:>3} | {message}\n", case.name, outcome.code);
         problems.extend(outcome.problem.map(|problem| format!("{room}: {}: {problem}", case.name)));
     }
     table += "\npackages, by the library\n";
@@ -89,6 +92,18 @@ fn every_bad_input_has_an_exit_code_and_a_message() {
     assert!(count >= 200, "only {count} cases");
     insta::with_settings!({ omit_expression => true }, { insta::assert_snapshot!("table", table) });
     assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+/// Numbers of two digits and more are left out, decimal and hexadecimal.
+fn numberless(message: &str) -> String {
+    let words = message.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
+    let is_number = |word: &str| word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let shown = words.map(|word| {
+        let bare = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        let has_digit = bare.bytes().any(|byte| byte.is_ascii_digit());
+        if has_digit && is_number(bare) { word.replace(bare, "N") } else { word.to_owned() }
+    });
+    shown.collect()
 }
 
 /// Each case in a project of its own, as many at a time as there are processors.

@@ -52,7 +52,7 @@ fn structures() -> Vec<Structure> {
         Structure("the bitmap of inodes", inode_bitmap, 64),
         Structure("the inode of the root directory", inode(2), inode_size),
         Structure("the inode of the journal", inode(8), inode_size),
-        Structure("the inode of the first file", inode(12), inode_size),
+        Structure("the inode of lost+found", inode(11), inode_size),
         Structure("the block of the root directory", first_block(2), 256),
         Structure("the journal", first_block(8), 1024),
     ]
