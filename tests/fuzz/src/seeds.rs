@@ -66,9 +66,8 @@ impl Seeds<'_> {
                     // an inode and a descriptor may follow
                     self.add("ext4-structures", &bytes[1024..2048 + 512]);
                 }
-                Image::new(bytes)
-                    .seeds(u8::try_from(number).expect("few images"))
-                    .for_each(|seed| self.add(target, &seed));
+                let inputs = Image::new(bytes).seeds(u8::try_from(number).expect("few images"));
+                inputs.iter().for_each(|seed| self.add(target, seed));
             }
         }
     }
