@@ -96,16 +96,24 @@ pub fn build(
     context: &Context<'_>,
 ) -> Result<Vec<BuiltImage>, Failure> {
     let key = signer(context)?;
-    let key = key.inspect_err(|why| context.reporter.notice(&format!("not signed: {why}"))).ok();
+    let (key, unsigned) = key.map_or_else(|why| (None, Some(why)), |key| (Some(key), None));
     let source = OnceLock::new();
     let staging = Staging::new(out)?;
-    finish_hosts(recipe, Some(format), staging.path(), context, &|finished, image, shared, context| {
-        // asked for when the lock is written, which is a part of what was built from
-        let source = source.get_or_init(|| git::commit(&context.project)).as_ref();
-        let output = Output { staging: &staging, format, shared, key: key.as_ref(), source };
-        // 13
-        publish(finished, image, &output, context)
-    })
+    let built =
+        finish_hosts(recipe, Some(format), staging.path(), context, &|finished, image, shared, context| {
+            // asked for when the lock is written, which is a part of what was built from
+            let source = source.get_or_init(|| git::commit(&context.project)).as_ref();
+            let output = Output { staging: &staging, format, shared, key: key.as_ref(), source };
+            // 13
+            publish(finished, image, &output, context)
+        })?;
+    // a project without a public key does not mean to be signed
+    if let Some(why) = unsigned
+        && project_key(context)?.is_some()
+    {
+        context.reporter.notice(&format!("not signed: {why}"));
+    }
+    Ok(built)
 }
 
 /// Gives the finished image of the one host of `recipe` to `take` instead of writing it to a file, steps 4 to 12. Work

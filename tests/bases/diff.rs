@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 
 use serde_json::Value;
 
-use crate::support::Project;
+use crate::support::{self, Project};
 use crate::tiny_base::{Node, TinyBase};
 use crate::{build, built_image, have_tools, project};
 
@@ -277,6 +277,41 @@ fn an_image_and_its_base() {
     }
     let shadow = lines.iter().find(|line| line.starts_with("changed root /etc/shadow ")).expect("a password");
     assert!(shadow.ends_with("content (secret)"), "{shadow}");
+}
+
+#[test]
+fn a_kept_release_and_the_image_of_a_profile() {
+    if !have_tools() {
+        return;
+    }
+    let project = project();
+    TinyBase::new().make(project.path(), "base.img");
+    let build = ["build", "--profile", "tiny", "--ssh-key", "test.pub"];
+    let told = run(&project, &build);
+    assert!(told.contains("--- exit code 0"), "{told}");
+    support::run(
+        "cp",
+        &["-r", project.join("out").to_str().expect("UTF-8"), project.join("1.0").to_str().expect("UTF-8")],
+    );
+    let told = run(&project, &["diff", "1.0", "tiny", "-v", "--progress", "none"]);
+    assert!(
+        told.starts_with("1.0/tiny/tiny-1.img.zst -> out/tiny/tiny-1.img.zst: the images hold the same\n"),
+        "{told}"
+    );
+    // both are compressed, and their frames tell that nothing has to be read
+    assert!(told.contains("lie in the same, equal blocks and were not read"), "{told}");
+
+    let profile = project.join("profiles/tiny.toml");
+    let text = fs::read_to_string(&profile).expect("a profile").replace("10.0.0.2/24", "10.0.0.3/24");
+    fs::write(profile, text).expect("a profile");
+    let again = run(&project, &build);
+    assert!(again.contains("--- exit code 0"), "{again}");
+    let told = run(&project, &["diff", "1.0", "tiny", "--progress", "none"]);
+    assert!(told.contains("changed  address   10.0.0.2  10.0.0.3"), "{told}");
+    let narrow = run(&project, &["diff", "base", "tiny", "--path", "/etc/network", "--progress", "none"]);
+    assert!(narrow.contains("/etc/network/interfaces ") && !narrow.contains("/etc/hostname"), "{narrow}");
+    let told = run(&project, &["diff", "nobody", "tiny", "--progress", "none"]);
+    assert!(told.contains("nobody"), "{told}");
 }
 
 #[test]

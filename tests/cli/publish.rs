@@ -218,12 +218,12 @@ fn code_5_an_image_that_is_not_the_one_of_its_manifest() {
 fn code_5_a_manifest_that_is_damaged_or_of_old() {
     let project = Project::new();
     built(&project, "node-a", "1", true);
-    let old = manifest("node-a", "1", true, "x").replace("2025-12-04T14:46:53Z", "");
+    let old = manifest("node-a", "1", true, "x").replace(r#""build":"#, r#""built":"#);
     project.write("out/node-a/manifest.json", &old.replace(r#", "secret": true"#, ""));
     insta::assert_snapshot!(publish(&project, &["--progress", "none"]), @r"
     exit code 5
     --- stderr
-    error: the manifest of `node-a` does not tell the time of the build
+    error: the manifest of `node-a` does not tell how it was built
 
     hint: an older pimg built the image: build it again
     ");

@@ -1,9 +1,7 @@
 //! mdBook makes the book, and has nothing to warn of.
 
-use std::fs;
 use std::process::Command;
 
-use crate::pages::COMING;
 use crate::support::{self, repository};
 
 #[test]
@@ -14,7 +12,6 @@ fn mdbook_makes_the_book_without_a_warning() {
     let into = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary directory");
     let source = into.path().join("source");
     support::copy_tree(&repository().join("docs"), &source.join("docs"));
-    COMING.iter().for_each(|page| fs::write(source.join(page), "# To come\n").expect("a page"));
     let mut mdbook = Command::new("mdbook");
     mdbook.arg("build").arg(source.join("docs")).arg("--dest-dir").arg(into.path().join("book"));
     let output = mdbook.output().expect("mdbook runs");

@@ -7,17 +7,6 @@ use pulldown_cmark::{CodeBlockKind, CowStr, Event, Options, Parser, Tag, TagEnd}
 
 use crate::support;
 
-/// Pages of the book that are being written beside this: they may be missing, and leave this list once they are there.
-pub(crate) const COMING: [&str; 7] = [
-    "docs/how-to/bump.md",
-    "docs/how-to/ci.md",
-    "docs/how-to/compare-images.md",
-    "docs/how-to/install.md",
-    "docs/how-to/raspberry-pi-imager.md",
-    "docs/how-to/rebuild.md",
-    "docs/how-to/sign-and-publish.md",
-];
-
 /// A page of the repository.
 pub(crate) struct Page {
     /// Its path below the repository.

@@ -43,7 +43,7 @@ pub fn run(request: &DiffRequest, context: &Context<'_>) -> Result<DiffOutcome, 
     let (opened_a, opened_b) = (a.open(context)?, b.open(context)?);
     let alike = match (is_one, scope.is_narrow()) {
         (true, _) => Alike::same(opened_a.image.device().len()),
-        // to read all blocks for the sake of a few files would take longer than to read those
+        // to compare all blocks for the sake of a few files would take longer than to read those
         (false, true) => Alike::default(),
         (false, false) => alike(&opened_a, &opened_b, context)?,
     };
@@ -114,7 +114,12 @@ fn all_files(
     Ok((found, unread))
 }
 
+/// The blocks that both have, where finding them is cheaper than reading files: where frames tell. Two raw images would be
+/// read as a whole for it, free space included.
 fn alike(a: &LookedAt, b: &LookedAt, context: &Context<'_>) -> Result<Alike, Failure> {
+    if a.frames().is_none() || b.frames().is_none() {
+        return Ok(Alike::default());
+    }
     let task = context.reporter.begin("comparing blocks", Some(a.image.device().len()));
     let mut advance = |bytes| {
         context.reporter.advance(task, bytes);

@@ -161,6 +161,9 @@ fn publishable(built: Vec<Built>, out: &Path) -> Result<Vec<(PathBuf, BuiltHost)
         }
         hosts.push((directory, host));
     }
+    if let Some((_, host)) = hosts.iter().find(|(_, host)| host.build.is_none()) {
+        return Err(outdated(host));
+    }
     let quoted = |name: &String| format!("`{name}`");
     let private: Vec<_> = hosts.iter().filter(|(_, host)| !host.is_release()).collect();
     if let Some((directory, _)) = private.first() {
@@ -184,7 +187,7 @@ fn publishable(built: Vec<Built>, out: &Path) -> Result<Vec<(PathBuf, BuiltHost)
 }
 
 fn outdated(host: &BuiltHost) -> Failure {
-    let message = format!("the manifest of `{}` does not tell the time of the build", host.hostname);
+    let message = format!("the manifest of `{}` does not tell how it was built", host.hostname);
     Failure::new(Class::Trust, message).hint("an older pimg built the image: build it again")
 }
 

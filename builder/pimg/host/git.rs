@@ -29,7 +29,7 @@ pub fn commit(project: &Path) -> Option<SourceCommit> {
     let mut arguments = vec!["status", "--porcelain", "--untracked-files=all", "--"];
     arguments.extend(INPUTS);
     let status = git(project, &arguments)?;
-    is_name.then(|| SourceCommit { id, dirty: !status.is_empty() })
+    is_name.then_some(SourceCommit { id, dirty: !status.is_empty() })
 }
 
 fn git(project: &Path, arguments: &[&str]) -> Option<String> {

@@ -2,8 +2,6 @@
 //!
 //! The file is one of `age-keygen`: lines with `#` are comments, each other line is a key (age(1), "Identity files").
 
-use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use age::secrecy::ExposeSecret;
@@ -11,8 +9,6 @@ use age::x25519::{Identity, Recipient};
 use zeroize::Zeroizing;
 
 use super::env::Environment;
-use super::error::HostError;
-use super::files::read_limited;
 use super::private;
 use super::stored::StoreError;
 
@@ -48,19 +44,8 @@ pub fn path(environment: &Environment) -> Result<PathBuf, StoreError> {
 /// # Errors
 /// There is no such file, others than its owner can read it, or it holds something else than keys.
 pub fn load(path: &Path) -> Result<Identities, StoreError> {
-    let file = match super::files::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(StoreError::NoIdentity(path.to_path_buf()));
-        }
-        Err(error) => return Err(HostError::file("open", path)(error).into()),
-    };
-    let metadata = file.metadata().map_err(HostError::file("read", path))?;
-    let mode = metadata.permissions().mode() & 0o7777;
-    if mode & 0o077 != 0 {
-        return Err(HostError::Readable { path: path.to_path_buf(), mode }.into());
-    }
-    let bytes = Zeroizing::new(read_limited(file, path, LONGEST)?);
+    let bytes =
+        private::read_if_there(path, LONGEST)?.ok_or_else(|| StoreError::NoIdentity(path.to_path_buf()))?;
     let text = std::str::from_utf8(&bytes).unwrap_or_default();
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let keys: Result<Vec<Identity>, _> = lines.map(str::parse).collect();

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::env::Environment;
 use super::error::HostError;
-use super::files::{parent, read_limited, sync_dir};
+use super::files::{open, parent, read_limited, sync_dir};
 
 /// Longest file that is read back, in bytes.
 const LONGEST: u64 = 16 << 20;
@@ -106,6 +106,24 @@ pub fn create_if_missing(path: &Path, bytes: &[u8]) -> Result<bool, HostError> {
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(HostError::file("write", path)(error.error)),
     }
+}
+
+/// Reads a file that only its owner may read; `None` where there is none. `longest` is in bytes.
+///
+/// # Errors
+/// Others can read it, it is longer, and whatever the system reports.
+pub fn read_if_there(path: &Path, longest: u64) -> Result<Option<Zeroizing<Vec<u8>>>, HostError> {
+    let file = match open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(HostError::file("open", path)(error)),
+    };
+    let metadata = file.metadata().map_err(HostError::file("read", path))?;
+    let mode = metadata.permissions().mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(HostError::Readable { path: path.to_path_buf(), mode });
+    }
+    read_limited(file, path, longest).map(|bytes| Some(Zeroizing::new(bytes)))
 }
 
 /// Overwrites a file with zeros and removes it. Its absence is no error.

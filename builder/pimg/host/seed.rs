@@ -4,13 +4,11 @@
 //! is built and flashed again keeps its identity. The first build makes the file; nothing ever changes it.
 
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use super::error::HostError;
-use super::files::read_limited;
 use super::{private, random};
 use crate::secret::Secret;
 
@@ -79,17 +77,7 @@ fn path_of(project: &Path, name: &str) -> Result<PathBuf, HostError> {
 }
 
 fn load(path: &Path) -> Result<Option<Secret>, HostError> {
-    let file = match super::files::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(HostError::file("open", path)(error)),
-    };
-    let metadata = file.metadata().map_err(HostError::file("read", path))?;
-    let mode = metadata.permissions().mode() & 0o7777;
-    if mode & 0o077 != 0 {
-        return Err(HostError::Readable { path: path.to_path_buf(), mode });
-    }
-    let text = Zeroizing::new(read_limited(file, path, 1 << 10)?);
+    let Some(text) = private::read_if_there(path, 1 << 10)? else { return Ok(None) };
     let secret = decode(&text).ok_or_else(|| HostError::BadSeed(path.to_path_buf()))?;
     Ok(Some(secret))
 }

@@ -1,15 +1,11 @@
 //! The operator's own signing key: where its text and its password are. What the text means, `fetch::minisign` knows.
 
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::env::Environment;
 use super::error::HostError;
-use super::files::read_limited;
 use super::private;
 use crate::secret::Secret;
 
@@ -72,17 +68,7 @@ impl Place {
             Self::Text(text) => return Ok(Some(text.clone())),
             Self::Named(path) | Self::Default(path) => path,
         };
-        let file = match File::open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(HostError::file("open", path)(error)),
-        };
-        let metadata = file.metadata().map_err(HostError::file("read", path))?;
-        let mode = metadata.permissions().mode() & 0o7777;
-        if mode & 0o077 != 0 {
-            return Err(HostError::Readable { path: path.clone(), mode });
-        }
-        read_limited(file, path, LONGEST).map(|bytes| Some(Secret::new(bytes)))
+        Ok(private::read_if_there(path, LONGEST)?.map(|bytes| Secret::new(bytes.to_vec())))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which bytes two images have in common, found once: a file that lies in the same blocks of both need not be read.
 //!
-//! Where both are `.img.zst` the compressed frames are compared: those of blocks that no build changed are equal, and are
-//! not even decoded. Elsewhere both are read side by side, in the order of the disk.
+//! The compressed frames of two `.img.zst` are compared: those of blocks that no build changed are equal, and are not even
+//! decoded. Where frames differ both are read side by side, block by block.
 
 use std::io;
 use std::ops::Range;

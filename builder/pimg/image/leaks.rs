@@ -164,12 +164,7 @@ impl<'a> Search<'a> {
     }
 
     /// Looks through one file.
-    fn file(
-        &mut self,
-        partition: Partition,
-        path: &str,
-        read: &mut dyn FnMut(u64, &mut [u8]) -> Result<usize, Failure>,
-    ) -> Result<(), Failure> {
+    fn file(&mut self, partition: Partition, path: &str, read: &mut Read<'_>) -> Result<(), Failure> {
         let place = || format!("`{path}` ({} partition)", partition.name());
         if let Some(what) = marks::by_path(partition, path) {
             self.add(place(), what.to_owned());
@@ -248,6 +243,12 @@ impl<'a> Search<'a> {
 /// Stands for a value that is not looked for; an empty pattern would be everywhere.
 const NOTHING: &[u8] = b"\0pimg: nothing is looked for in place of a value that is too short\0";
 
+/// Reads at an offset as much as there is room for; nothing at the end.
+type Read<'a> = dyn FnMut(u64, &mut [u8]) -> Result<usize, Failure> + 'a;
+
+/// Looks through a piece whose first bytes, as many as are told, it has seen before.
+type Look<'a> = dyn FnMut(&[u8], usize) -> Result<(), Failure> + 'a;
+
 /// An error on the way through the tree.
 struct Walk(Failure);
 
@@ -259,11 +260,7 @@ impl From<ext4::Error> for Walk {
 
 /// Reads to the end, and gives `look` pieces that overlap, so that nothing of `longest` bytes is cut in two. `look` is
 /// told how many bytes at the beginning of a piece it has seen before.
-fn pieces(
-    longest: usize,
-    read: &mut dyn FnMut(u64, &mut [u8]) -> Result<usize, Failure>,
-    look: &mut dyn FnMut(&[u8], usize) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+fn pieces(longest: usize, read: &mut Read<'_>, look: &mut Look<'_>) -> Result<(), Failure> {
     let mut buffer = vec![0; PIECE + longest];
     let (mut seen, mut offset) = (0, 0);
     loop {

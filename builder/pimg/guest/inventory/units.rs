@@ -32,8 +32,16 @@ pub fn standing(image: &dyn BaseFiles) -> Result<BTreeMap<String, Standing>, Bas
     let mut found: BTreeMap<String, Standing> = BTreeMap::new();
     for directory in PACKAGED {
         for (name, kind) in entries(image, directory)? {
-            if !matches!(kind, EntryKind::Directory) && UnitName::new(&name).is_ok() {
-                found.entry(name).or_default().has_file = true;
+            if matches!(kind, EntryKind::Directory) || UnitName::new(&name).is_err() {
+                continue;
+            }
+            let unit = found.entry(name).or_default();
+            match kind {
+                // a package may mask a unit of another one, or one of its own
+                EntryKind::Symlink(target) if is_mask(&target) => {
+                    unit.links.insert("masked".to_owned());
+                }
+                _ => unit.has_file = true,
             }
         }
     }
@@ -42,7 +50,7 @@ pub fn standing(image: &dyn BaseFiles) -> Result<BTreeMap<String, Standing>, Bas
             found.entry(unit.to_owned()).or_default().links.insert(words);
         };
         match kind {
-            EntryKind::Symlink(target) if target == "/dev/null" => say(&name, "masked".to_owned()),
+            EntryKind::Symlink(target) if is_mask(&target) => say(&name, "masked".to_owned()),
             EntryKind::Symlink(target) => {
                 let unit = target.rsplit('/').next().unwrap_or_default();
                 say(unit, format!("also called {name}"));
@@ -58,11 +66,21 @@ pub fn standing(image: &dyn BaseFiles) -> Result<BTreeMap<String, Standing>, Bas
                     say(&unit, format!("{how} {owner}"));
                 }
             }
-            EntryKind::File if UnitName::new(&name).is_ok() => found.entry(name).or_default().has_file = true,
+            EntryKind::File if UnitName::new(&name).is_ok() => {
+                let unit = found.entry(name).or_default();
+                unit.has_file = true;
+                // what an operator writes goes before what a package says
+                unit.links.remove("masked");
+            }
             EntryKind::File | EntryKind::Other => {}
         }
     }
     Ok(found)
+}
+
+/// Whether a link to this target says that there is no such unit.
+fn is_mask(target: &str) -> bool {
+    target == "/dev/null" || target.ends_with("../dev/null")
 }
 
 fn entries(image: &dyn BaseFiles, directory: &str) -> Result<Vec<(String, EntryKind)>, BaseReadError> {
