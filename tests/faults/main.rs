@@ -5,6 +5,7 @@
 //!
 //! `PIMG_FAULTS_EVERY=1 cargo test --test faults` lets each call of a build fail once; a plain run takes a part of them.
 #![expect(clippy::disallowed_methods, reason = "tests run pimg and its judges")]
+#![expect(clippy::print_stdout, reason = "how many calls failed, and how the builds ended, with --nocapture")]
 
 mod full_disk;
 mod injected;

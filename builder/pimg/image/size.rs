@@ -101,7 +101,7 @@ mod tests {
     fn free_space_beyond_all_disks_does_not_become_little() {
         for free in [u64::MAX, u64::MAX - (1 << 30), u64::MAX / 51 * 50] {
             let length = image_length(BASE, &[], 1 << 30, &spec(None, free)).expect("a length");
-            assert!(length > 1 << 63 && length % ALIGNMENT == 0, "{length}");
+            assert!(length > 1 << 63 && length.is_multiple_of(ALIGNMENT), "{length}");
         }
     }
 
