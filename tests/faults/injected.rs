@@ -115,6 +115,10 @@ fn inject(fault: Fault) -> End {
     let Some(first) = injected.first() else { return End::NoSuchCall };
     // pipes, sockets and libraries are no files of this project; `AT_FDCWD<…>` is the project's directory
     let is_ours = |line: &&&str| {
+        // what is printed names files as well
+        if line.contains("<pipe:") {
+            return false;
+        }
         let directory = site.join("").display().to_string();
         let place = line.replace(&format!("AT_FDCWD<{}>", directory.trim_end_matches('/')), "");
         place.contains(&directory)
