@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room of the package `pimg`, and all that it may import: other rooms, or modules of them, or packages of ours.
-const ARROWS: [(&str, &[&str]); 18] = [
+const ARROWS: [(&str, &[&str]); 19] = [
     ("main", &["cli"]),
     (
         "cli",
@@ -113,6 +113,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ("machine", &["failure", "guest::node_status", "profile::types"]),
     ("host", &["failure", "profile::host", "secret", "pimg_disk"]),
     ("failure", &[]),
+    ("fuzzing", &["image::frames"]),
     ("progress", &[]),
     ("secret", &[]),
     ("lib", &[]),

@@ -193,12 +193,13 @@ impl BaseFetcher<'_> {
     }
 
     fn ingest_file(&self, source: &Source, path: &Path, pins: Pins) -> Result<VerifiedBase> {
-        let file = File::open(path)?;
-        let metadata = file.metadata()?;
-        if !metadata.is_file() {
+        // asked before it is opened: opening a pipe waits for somebody who writes to it
+        if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
             let found = "it is no regular file".to_owned();
             return Err(Error::NotAnImage { origin: source.to_string(), found });
         }
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
         if metadata.len() > self.limits.published {
             let (origin, limit) = (source.to_string(), self.limits.published);
             return Err(Error::TooLarge { origin, what: "the file", limit });

@@ -29,6 +29,8 @@ mod decode;
 pub mod digest;
 pub mod dsse;
 pub mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 mod ingest;
 pub mod instant;

@@ -106,7 +106,7 @@ impl Partial {
     }
 }
 
-fn parse_note(text: &str) -> Option<(u64, Validator)> {
+pub(crate) fn parse_note(text: &str) -> Option<(u64, Validator)> {
     let (length, validator) = text.split_once('\n')?;
     Some((length.parse().ok()?, validator.strip_suffix('\n')?.parse().ok()?))
 }

@@ -5,6 +5,8 @@
 pub mod cli;
 pub mod command;
 pub mod failure;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod guest;
 pub mod host;
 pub mod image;

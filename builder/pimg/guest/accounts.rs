@@ -173,6 +173,10 @@ impl Accounts {
         if user.password.iter().any(|byte| b":\n\r\0".contains(byte)) {
             return Err(Error::value("user.password_hash", "(secret)", "has a character that no hash has"));
         }
+        if !user.password.starts_with(b"$") && !user.password.starts_with(b"!") {
+            let expected = "is no hash of crypt(5), which begins with `$`: `mkpasswd -m yescrypt` makes one";
+            return Err(Error::value("user.password_hash", "(secret)", expected));
+        }
         let NewUser { name, full_name, shell, changed, .. } = user;
         let groups = self.groups_of(old);
         let line = format!("{name}:x:{FIRST_ID}:{FIRST_ID}:{full_name}:/home/{name}:{shell}");
@@ -306,6 +310,7 @@ mod tests {
             (user("video"), "system account"),
             (NewUser { full_name: "a:b", ..user("a") }, "user.full_name"),
             (NewUser { password: b"$y$x\nroot::0", ..user("a") }, "user.password_hash"),
+            (NewUser { password: b"hunter2", ..user("a") }, "user.password_hash"),
         ] {
             let error = accounts().replace_first_user(&user).expect_err(why).to_string();
             assert!(error.contains(why) && !error.contains("$y$"), "{error}");

@@ -27,7 +27,7 @@ impl FileDevice {
     /// # Errors
     /// It is not there or may not be read.
     pub fn open(path: &Path) -> Result<Self, HostError> {
-        let file = File::open(path).map_err(HostError::file("open", path))?;
+        let file = super::files::open(path).map_err(HostError::file("open", path))?;
         Self::of(file, path)
     }
 

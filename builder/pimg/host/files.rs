@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
@@ -10,12 +11,25 @@ use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use super::device::next_data;
 use super::error::HostError;
 
+/// Opens what has an end for reading, and refuses a pipe: opening one waits for somebody who writes to it.
+///
+/// # Errors
+/// It is a pipe or a device of characters, and whatever the system reports.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    let kind = path.metadata()?.file_type();
+    if kind.is_fifo() || kind.is_char_device() {
+        let found = if kind.is_fifo() { "a pipe" } else { "a device without an end" };
+        return Err(io::Error::other(format!("it is {found}, expected a file")));
+    }
+    File::open(path)
+}
+
 /// Reads a small file such as a profile or a lock; `None` where there is none.
 ///
 /// # Errors
 /// It may not be read, or is longer than `limit` bytes.
 pub fn read_optional(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, HostError> {
-    let file = match File::open(path) {
+    let file = match open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(HostError::file("open", path)(error)),
@@ -46,7 +60,7 @@ pub fn create_new(path: &Path) -> Result<File, HostError> {
 /// # Errors
 /// Whatever the system reports.
 pub fn read_head(path: &Path, most: u64) -> Result<Vec<u8>, HostError> {
-    let file = File::open(path).map_err(HostError::file("open", path))?;
+    let file = open(path).map_err(HostError::file("open", path))?;
     let mut bytes = Vec::new();
     file.take(most).read_to_end(&mut bytes).map_err(HostError::file("read", path))?;
     Ok(bytes)

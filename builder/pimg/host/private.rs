@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::env::Environment;
 use super::error::HostError;
-use super::files::{parent, read_limited, sync_dir};
+use super::files::{open, parent, read_limited, sync_dir};
 
 /// Longest file that is read back, in bytes.
 const LONGEST: u64 = 16 << 20;
@@ -113,7 +113,7 @@ pub fn create_if_missing(path: &Path, bytes: &[u8]) -> Result<bool, HostError> {
 /// # Errors
 /// Others can read it, it is longer, and whatever the system reports.
 pub fn read_if_there(path: &Path, longest: u64) -> Result<Option<Zeroizing<Vec<u8>>>, HostError> {
-    let file = match File::open(path) {
+    let file = match open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(HostError::file("open", path)(error)),

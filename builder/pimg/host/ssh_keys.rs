@@ -56,7 +56,7 @@ pub fn of_operator(home: &Path) -> Result<Vec<String>, HostError> {
 /// # Errors
 /// The file cannot be read, or holds something else than public keys: above all a private key.
 pub fn read(path: &Path) -> Result<Vec<String>, HostError> {
-    let file = std::fs::File::open(path).map_err(HostError::file("open", path))?;
+    let file = super::files::open(path).map_err(HostError::file("open", path))?;
     let bytes = read_limited(file, path, MAX_KEY_FILE)?;
     parse(&bytes).map_err(|why| HostError::NotAPublicKey { path: path.to_path_buf(), why })
 }

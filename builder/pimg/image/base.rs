@@ -9,7 +9,7 @@ use pimg_disk::Slice;
 use pimg_disk::block::BlockRead;
 use pimg_disk::ext4::{self, Inode, Kind, Reader};
 use pimg_disk::fat;
-use pimg_disk::table::{self, Partition as TableEntry, PartitionTable};
+use pimg_disk::table::{self, Partition as TableEntry, PartitionTable, PartitionType};
 
 use crate::failure::{Class, Fault};
 use crate::guest::base_files::{BaseFiles, BaseReadError, EntryKind};
@@ -55,6 +55,13 @@ impl Fault for BaseError {
     fn class(&self) -> Class {
         match self {
             Self::Io(_) => Class::Host,
+            Self::Boot { source: fat::Error::Io(error), .. }
+            | Self::Root { source: ext4::Error::Io(error), .. }
+            | Self::Table(table::Error::Io(error))
+                if is_of_the_disk(error) =>
+            {
+                Class::Host
+            }
             _ => Class::Base,
         }
     }
@@ -76,6 +83,12 @@ impl Fault for BaseError {
 }
 
 const UNSUPPORTED: &str = "use an image as its publisher made it, one that was never booted or mounted";
+
+/// Whether the disk that an image is on failed, rather than the image led to where nothing is.
+pub(crate) fn is_of_the_disk(error: &io::Error) -> bool {
+    use io::ErrorKind as K;
+    !matches!(error.kind(), K::UnexpectedEof | K::InvalidData | K::InvalidInput)
+}
 
 /// An image with the two partitions of Raspberry Pi OS.
 pub struct BaseImage {
@@ -281,7 +294,10 @@ fn find(
     device: &Arc<dyn BlockRead>,
     looks_right: fn(&[u8]) -> bool,
 ) -> Result<Option<TableEntry>, BaseError> {
-    for entry in &table.partitions {
+    // an extended partition holds others, and Linux shows two sectors of it: 5, f and 85 in block/partitions/msdos.c
+    let is_container =
+        |entry: &TableEntry| matches!(entry.partition_type, PartitionType::Mbr(0x05 | 0x0f | 0x85));
+    for entry in table.partitions.iter().filter(|entry| !is_container(entry)) {
         let mut head = [0; 2048];
         if entry.length >= head.len() as u64 {
             device.read_at(entry.start, &mut head)?;

@@ -55,6 +55,10 @@ impl Fault for CheckError {
     fn class(&self) -> Class {
         match self {
             Self::Interrupted => Class::Interrupted,
+            // what was written cannot be read: that is the disk, and says nothing about what is on it
+            Self::Open(BaseError::Io(_)) | Self::Root(ext4::Error::Io(_)) | Self::Boot(fat::Error::Io(_)) => {
+                Class::Host
+            }
             _ => Class::Internal,
         }
     }

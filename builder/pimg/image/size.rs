@@ -47,21 +47,24 @@ pub fn image_length(
     growth: u64,
     image: &ImageSpec,
 ) -> Result<u64, TooSmall> {
-    let content = base.root_used + growth + changes.iter().map(space_on_root).sum::<u64>();
-    let needed = (base.root_start + with_structures(content)).max(base.image_len);
+    // a sum beyond 64 bits stays the largest there is, which no partition table holds: it is refused there
+    let files = changes.iter().map(space_on_root).fold(0, u64::saturating_add);
+    let content = base.root_used.saturating_add(growth).saturating_add(files);
+    let needed = base.root_start.saturating_add(with_structures(content)).max(base.image_len);
     match image.size {
         Some(got) if got < needed => Err(TooSmall { got, needed }),
         Some(got) => Ok(got / 512 * 512),
         None => {
-            let wanted = base.root_start + with_structures(content + image.free);
-            Ok(wanted.max(base.image_len).next_multiple_of(ALIGNMENT))
+            let wanted = base.root_start.saturating_add(with_structures(content.saturating_add(image.free)));
+            let largest = u64::MAX / ALIGNMENT * ALIGNMENT;
+            Ok(wanted.max(base.image_len).checked_next_multiple_of(ALIGNMENT).unwrap_or(largest))
         }
     }
 }
 
 /// Groups of 128 MiB bring inode tables of 2 MiB and bitmaps of their own: 2 % covers them.
 fn with_structures(bytes: u64) -> u64 {
-    bytes + bytes / 50
+    bytes.saturating_add(bytes / 50)
 }
 
 fn space_on_root(change: &Change) -> u64 {
@@ -92,6 +95,14 @@ mod tests {
         let length = image_length(BASE, &[], 0, &spec(None, 4 << 30)).expect("fits");
         assert!(length >= (520 << 20) + (800 << 20) + (4 << 30));
         assert_eq!(length % ALIGNMENT, 0);
+    }
+
+    #[test]
+    fn free_space_beyond_all_disks_does_not_become_little() {
+        for free in [u64::MAX, u64::MAX - (1 << 30), u64::MAX / 51 * 50] {
+            let length = image_length(BASE, &[], 1 << 30, &spec(None, free)).expect("a length");
+            assert!(length > 1 << 63 && length.is_multiple_of(ALIGNMENT), "{length}");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use pimg_deb::status::{self, Package};
 use pimg_disk::ext4::{self, Kind};
 use sha2::Sha256;
 
-use super::base::BaseImage;
+use super::base::{BaseImage, is_of_the_disk};
 use super::digests::Digests;
 use crate::failure::{Class, Fault};
 use crate::guest::base_files::{BaseFiles, BaseReadError};
@@ -101,7 +101,16 @@ fn describe(found: &[Mismatch]) -> String {
 
 impl Fault for SweepError {
     fn class(&self) -> Class {
-        if matches!(self, Self::Interrupted) { Class::Interrupted } else { Class::Base }
+        match self {
+            Self::Interrupted => Class::Interrupted,
+            Self::Base(error) => error.class(),
+            Self::Tree(ext4::Error::Io(error)) | Self::Unreadable { source: ext4::Error::Io(error), .. }
+                if is_of_the_disk(error) =>
+            {
+                Class::Host
+            }
+            _ => Class::Base,
+        }
     }
 
     fn hints(&self) -> Vec<String> {

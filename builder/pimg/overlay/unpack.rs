@@ -68,6 +68,8 @@ impl Members<'_> {
             self.grow(entry.size())?;
             self.member(&mut entry)?;
         }
+        // the checksum of a compressed archive is behind the end of the tar
+        io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(|error| no_tar(&error))?;
         if self.found.is_empty() {
             return Err(format!("nothing is in it below {} leading directories", self.strip));
         }

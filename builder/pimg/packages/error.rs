@@ -101,7 +101,8 @@ impl Fault for PackagesError {
     fn class(&self) -> Class {
         match self {
             Self::Pin { .. } | Self::Path(_) | Self::NoKey { .. } => Class::Profile,
-            Self::BaseFile { .. } | Self::Base(_) => Class::Base,
+            Self::Base(error) => error.class(),
+            Self::BaseFile { .. } => Class::Base,
             Self::KeyNotAccepted { .. }
             | Self::AnotherKey { .. }
             | Self::Index { .. }

@@ -6,6 +6,7 @@ use crate::failure::{Class, Fault, FaultyPlace};
 use crate::guest;
 use crate::guest::base_files::BaseReadError;
 use crate::image::apply::ApplyError;
+use crate::image::base::is_of_the_disk;
 use crate::image::emit::EmitError;
 use crate::image::golden::GoldenError;
 use crate::image::size::TooSmall;
@@ -76,9 +77,8 @@ impl Fault for table::Error {
 impl Fault for guest::Error {
     fn class(&self) -> Class {
         match self {
-            Self::Base(_) | Self::Missing { .. } | Self::Malformed { .. } | Self::TooLong { .. } => {
-                Class::Base
-            }
+            Self::Base(error) => error.class(),
+            Self::Missing { .. } | Self::Malformed { .. } | Self::TooLong { .. } => Class::Base,
             Self::Value { .. } | Self::Unit { .. } | Self::Path(_) => Class::Profile,
             Self::Key { .. } => Class::Internal,
         }
@@ -149,7 +149,8 @@ fn class_of_fat(error: &fat::Error) -> Class {
 impl Fault for WorkingError {
     fn class(&self) -> Class {
         match self {
-            Self::Overlay(_) => Class::Host,
+            // what is read there was read before: it is the disk below the working image that fails
+            Self::Overlay(_) | Self::Table(table::Error::Io(_)) => Class::Host,
             Self::Table(_) | Self::NotAnMbr | Self::NotLast { .. } => Class::Base,
             Self::TooLong { .. } => Class::Profile,
             Self::Grow(source) => class_of_ext4(source),
@@ -286,6 +287,10 @@ fn faulty_place(problem: &Problem) -> Option<FaultyPlace> {
 
 impl Fault for BaseReadError {
     fn class(&self) -> Class {
-        Class::Base
+        let is_ext4 =
+            matches!(self.source.downcast_ref(), Some(ext4::Error::Io(error)) if is_of_the_disk(error));
+        let is_fat =
+            matches!(self.source.downcast_ref(), Some(fat::Error::Io(error)) if is_of_the_disk(error));
+        if is_ext4 || is_fat { Class::Host } else { Class::Base }
     }
 }

@@ -19,6 +19,8 @@ use super::values::{self, Checked, wrong};
 use super::{check_network, ssh_key};
 
 const GIB: u64 = 1 << 30;
+/// Sectors of 512 bytes that a master boot record can count.
+const LARGEST_IMAGE: u64 = 512 << 32;
 
 /// ZFS takes no smaller limit of the ARC (zfs(4), `zfs_arc_max`).
 const SMALLEST_ARC: u64 = 64 << 20;
@@ -173,6 +175,9 @@ fn base(check: &mut Check<'_>, raw: &RawBase) -> Option<BaseSpec> {
 fn image(check: &mut Check<'_>, raw: &RawImage) -> ImageSpec {
     if let Some(size) = raw.size.as_ref().filter(|size| size.value == 0 || size.value % 512 != 0) {
         check.problem(&size.place, "an image is a whole number of sectors of 512 bytes");
+    }
+    for size in [&raw.size, &raw.free].into_iter().flatten().filter(|size| size.value > LARGEST_IMAGE) {
+        check.problem(&size.place, "a partition table of this kind ends at 2 TiB");
     }
     ImageSpec {
         size: raw.size.as_ref().map(|size| size.value),

@@ -22,6 +22,7 @@ use pimg_fetch::digest::Sha256Digest;
 use tempfile::NamedTempFile;
 
 use self::pack::Entry;
+pub(crate) use self::pack::read_index;
 pub use self::pack::{FrameKey, key_of_range};
 use crate::host::{HostError, env, unfinished};
 

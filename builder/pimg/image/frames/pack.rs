@@ -42,10 +42,10 @@ const TAIL: usize = 12;
 
 /// Where a frame is in its pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     pub(super) key: FrameKey,
     pub(super) offset: u64,
-    pub(super) length: u32,
+    pub(crate) length: u32,
     pub(super) checksum: u32,
 }
 
@@ -82,7 +82,7 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> io::Result<[u8; N]> {
 ///
 /// # Errors
 /// `InvalidData` where it is no pack, or was cut off or changed.
-pub(super) fn read_index(mut pack: impl Read + Seek, length: u64) -> io::Result<Vec<Entry>> {
+pub(crate) fn read_index(mut pack: impl Read + Seek, length: u64) -> io::Result<Vec<Entry>> {
     let mut head_bytes = vec![0; head().len()];
     pack.read_exact(&mut head_bytes)?;
     let tail_at = length.checked_sub(TAIL as u64).filter(|at| *at >= HEAD && head_bytes == head());
