@@ -19,7 +19,7 @@ code=0
 echo "$code" >code
 cp -r out after
 mount -o remount,size=1g none "$1"
-"${@:3}" >stdout.again 2>stderr.again || true
+"${@:3}" >stdout.again 2>stderr.again
 cp -r out again
 "#;
 
