@@ -7,7 +7,7 @@ use super::outcome::{KeysMade, KeysOutcome, KeysShown};
 use super::request::KeysRequest;
 use crate::failure::{Class, Failure};
 use crate::host::signing_key::{self, Place};
-use crate::host::{files, random};
+use crate::host::{files, private, random};
 use crate::pipeline::{self, PROJECT_KEY, SigningError};
 use crate::secret::Secret;
 
@@ -58,7 +58,7 @@ fn init(wants_password: bool, context: &Context<'_>) -> Result<KeysMade, Failure
         let protection = password.as_ref().map(|password| Protection { password: password.expose(), salt });
         let text =
             key.to_text(protection).map_err(|source| SigningError::Key { place: place.shown(), source })?;
-        if signing_key::create_if_missing(path, text.as_bytes())? {
+        if private::create_if_missing(path, text.as_bytes())? {
             outcome.made.push(path.to_path_buf());
         }
         finish(&key, outcome, context)

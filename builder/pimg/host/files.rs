@@ -1,7 +1,7 @@
 //! The host's file system: reading, atomic writing, copying with holes, free space, locks.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, FileType, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
@@ -210,20 +210,8 @@ pub fn disk_usage(path: &Path) -> Result<u64, HostError> {
 /// # Errors
 /// Whatever the system reports.
 pub fn list_directories(dir: &Path) -> Result<Vec<PathBuf>, HostError> {
-    let entries = match std::fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(HostError::file("list", dir)(error)),
-    };
-    let mut directories = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(HostError::file("list", dir))?;
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            directories.push(entry.path());
-        }
-    }
-    directories.sort();
-    Ok(directories)
+    let found = entries(dir)?.into_iter().filter(|(_, kind)| kind.is_some_and(|kind| kind.is_dir()));
+    Ok(found.map(|(name, _)| dir.join(name)).collect())
 }
 
 /// The names of what is in `dir`, sorted, and whether each is a regular file; none where `dir` is missing.
@@ -231,18 +219,24 @@ pub fn list_directories(dir: &Path) -> Result<Vec<PathBuf>, HostError> {
 /// # Errors
 /// `dir` is no directory, and whatever the system reports.
 pub fn list_names(dir: &Path) -> Result<Vec<(OsString, bool)>, HostError> {
-    let entries = match std::fs::read_dir(dir) {
-        Ok(entries) => entries,
+    let found = entries(dir)?.into_iter();
+    Ok(found.map(|(name, kind)| (name, kind.is_some_and(|kind| kind.is_file()))).collect())
+}
+
+/// What is in `dir`, by name, and of which type each is where that can be told.
+fn entries(dir: &Path) -> Result<Vec<(OsString, Option<FileType>)>, HostError> {
+    let listed = match std::fs::read_dir(dir) {
+        Ok(listed) => listed,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(HostError::file("list", dir)(error)),
     };
-    let mut names = Vec::new();
-    for entry in entries {
+    let mut found = Vec::new();
+    for entry in listed {
         let entry = entry.map_err(HostError::file("list", dir))?;
-        names.push((entry.file_name(), entry.file_type().is_ok_and(|kind| kind.is_file())));
+        found.push((entry.file_name(), entry.file_type().ok()));
     }
-    names.sort();
-    Ok(names)
+    found.sort_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(found)
 }
 
 /// The names of the regular files in `dir`, sorted. Names that are no UTF-8 are left out.

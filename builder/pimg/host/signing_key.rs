@@ -83,22 +83,15 @@ pub fn password(environment: &Environment) -> Option<Secret> {
     Some(Secret::new(value.as_bytes().to_vec()))
 }
 
-/// Puts a new key where there is none: whether this call made it.
-///
-/// # Errors
-/// Whatever the system reports.
-pub fn create_if_missing(path: &Path, text: &[u8]) -> Result<bool, HostError> {
-    private::create_if_missing(path, text)
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
-    use super::{Place, create_if_missing};
+    use super::Place;
     use crate::host::env::Environment;
     use crate::host::error::HostError;
+    use crate::host::private::create_if_missing;
 
     #[test]
     fn the_environment_names_a_file_or_has_the_key_itself() {

@@ -78,26 +78,18 @@ impl Staging {
         let (new, target) = (self.path().join(name), self.out.join(name));
         let names = sync_files(&new)?;
         let exists = target.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
-        let take_back: fn(&Path, &Path) -> bool;
-        if !exists {
-            std::fs::rename(&new, &target).map_err(HostError::file("publish", &target))?;
-            take_back = |new, target| std::fs::rename(target, new).is_ok();
+        let take_back: TakeBack = if !exists {
+            put(&new, &target)?
         } else if swap(&new, &target, &names, outdated)? {
-            take_back = exchange;
+            exchange
         } else {
             replace_one_by_one(&new, &target, &names, outdated)?;
             // there is nothing that it could be exchanged with
-            take_back = |_, _| false;
-        }
-        // what may be lost with the next power cut is not told as done, and does not stay either
-        sync_dir(&self.out).inspect_err(|_| {
-            let _ = take_back(&new, &target);
-        })?;
-        Ok(target)
+            |_, _| false
+        };
+        self.settle(&new, target, take_back)
     }
-}
 
-impl Staging {
     /// Puts the directory `name` in the place of `out/<name>`, with everything in it safely on the disk. Nothing of the
     /// old directory stays.
     ///
@@ -106,21 +98,39 @@ impl Staging {
     pub fn replace(&self, name: &str) -> Result<PathBuf, HostError> {
         let (new, target) = (self.path().join(name), self.out.join(name));
         sync_files(&new)?;
-        let exists = target.symlink_metadata().is_ok();
-        if !exists {
-            std::fs::rename(&new, &target).map_err(HostError::file("publish", &target))?;
-        } else if !exchange(&new, &target) {
+        let take_back: TakeBack = if target.symlink_metadata().is_err() {
+            put(&new, &target)?
+        } else if exchange(&new, &target) {
+            exchange
+        } else {
             // a file system that cannot exchange two names: for a moment there is neither
             let old = self.path().join(".replaced");
             std::fs::rename(&target, &old).map_err(HostError::file("replace", &target))?;
-            std::fs::rename(&new, &target).map_err(|error| {
+            put(&new, &target).inspect_err(|_| {
                 let _ = std::fs::rename(&old, &target);
-                HostError::file("publish", &target)(error)
             })?;
-        }
-        sync_dir(&self.out)?;
+            |_, _| false
+        };
+        self.settle(&new, target, take_back)
+    }
+
+    /// Waits until `out` is on the disk. What may be lost with the next power cut is not told as done, and does not stay
+    /// either.
+    fn settle(&self, new: &Path, target: PathBuf, take_back: TakeBack) -> Result<PathBuf, HostError> {
+        sync_dir(&self.out).inspect_err(|_| {
+            let _ = take_back(new, &target);
+        })?;
         Ok(target)
     }
+}
+
+/// How the second of two directories goes back to the place of the first: whether it did.
+type TakeBack = fn(&Path, &Path) -> bool;
+
+/// Puts a directory where there is none.
+fn put(new: &Path, target: &Path) -> Result<TakeBack, HostError> {
+    std::fs::rename(new, target).map_err(HostError::file("publish", target))?;
+    Ok(|new, target| std::fs::rename(target, new).is_ok())
 }
 
 impl Drop for Staging {
@@ -141,13 +151,7 @@ fn replace_one_by_one(
     outdated: &[&str],
 ) -> Result<(), HostError> {
     for name in outdated.iter().filter(|&&name| !names.iter().any(|new| new == name)) {
-        let path = target.join(name);
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(HostError::file("remove", &path)(error));
-            }
-            _ => {}
-        }
+        super::files::remove_file(&target.join(name))?;
     }
     for name in names {
         let to = target.join(name);
