@@ -9,6 +9,7 @@ use super::Context;
 use super::hosts;
 use super::outcome::BuiltFrom;
 use super::request::Selection;
+use super::verify;
 use super::watch::WatchReporter;
 use crate::failure::{Class, Failure};
 use crate::host::HostError;
@@ -151,25 +152,25 @@ struct Image {
     file: String,
 }
 
-/// The manifest in a directory, where there is one that can be read.
-fn manifest_in(directory: &Path) -> Result<Option<Manifest>, Failure> {
-    let bytes = files::read_optional(&directory.join("manifest.json"), LONGEST_MANIFEST)?;
+/// What a manifest says, where there is one that can be read.
+fn read_manifest(path: &Path) -> Result<Option<Manifest>, Failure> {
+    let bytes = files::read_optional(path, LONGEST_MANIFEST)?;
     Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 
 /// The image that the manifest in a directory names.
 fn image_in(directory: &Path) -> Result<Option<PathBuf>, Failure> {
-    let named = manifest_in(directory)?.map(|manifest| directory.join(manifest.image.file));
+    let named = read_manifest(&directory.join("manifest.json"))?;
+    let named = named.map(|manifest| directory.join(manifest.image.file));
     Ok(named.filter(|image| image.is_file()))
 }
 
-/// What the manifest beside an image says of it.
+/// What the manifest of an image says of it.
 ///
 /// # Errors
 /// There is one, and it may not be read.
 pub(super) fn manifest_beside(image: &Path) -> Result<Option<BuiltFrom>, Failure> {
-    let directory = image.parent().unwrap_or(Path::new("."));
-    let found = manifest_in(directory)?
+    let found = read_manifest(&verify::manifest_file(image))?
         .filter(|manifest| image.file_name().is_some_and(|name| name == manifest.image.file.as_str()));
     Ok(found.map(|manifest| BuiltFrom {
         pimg: manifest.pimg,

@@ -7,7 +7,7 @@
 mod difference;
 mod inputs;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -62,12 +62,8 @@ pub fn run(request: &RebuildRequest, context: &Context<'_>) -> Result<RebuildOut
     compare(&request.image, profile, &text, built, context)
 }
 
-fn manifest_path(image: &Path) -> PathBuf {
-    image.with_file_name("manifest.json")
-}
-
 fn manifest_text(image: &Path) -> Result<Vec<u8>, Failure> {
-    let path = manifest_path(image);
+    let path = verify::manifest_file(image);
     files::read_optional(&path, LONGEST_TEXT)?.ok_or_else(|| {
         let message = format!("there is no `{}`, which says how the image was built", path.display());
         Failure::new(Class::Usage, message).hint("put the `manifest.json` of the image beside it")
@@ -100,7 +96,7 @@ fn require_manifest_of(image: &Path, text: &[u8], context: &Context<'_>) -> Resu
     {
         return Ok(());
     }
-    let (path, image) = (manifest_path(image), image.display());
+    let (path, image) = (verify::manifest_file(image), image.display());
     let message = format!("`{}` tells of `{file}`, and not of `{image}`", path.display());
     Err(Failure::new(Class::Usage, message).hint("put the `manifest.json` of the image beside it"))
 }

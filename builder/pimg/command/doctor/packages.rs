@@ -51,16 +51,11 @@ impl Family {
 }
 
 /// Program → its package on Debian and Ubuntu, Fedora, Arch, Homebrew. An empty name is part of the system.
-const PACKAGES: [(&str, [&str; 4]); 11] = [
+const PACKAGES: [(&str, [&str; 4]); 6] = [
     ("qemu-system-aarch64", ["qemu-system-arm", "qemu-system-aarch64-core", "qemu-system-aarch64", "qemu"]),
-    ("qemu-img", ["qemu-utils", "qemu-img", "qemu-img", "qemu"]),
     ("ssh", ["openssh-client", "openssh-clients", "openssh", ""]),
     ("ssh-keygen", ["openssh-client", "openssh-clients", "openssh", ""]),
     ("git", ["git", "git", "git", "git"]),
-    ("vi", ["vim-tiny", "vim-minimal", "vi", ""]),
-    ("e2fsck", ["e2fsprogs", "e2fsprogs", "e2fsprogs", "e2fsprogs"]),
-    ("fsck.fat", ["dosfstools", "dosfstools", "dosfstools", "dosfstools"]),
-    ("mcopy", ["mtools", "mtools", "mtools", "mtools"]),
     ("shellcheck", ["shellcheck", "ShellCheck", "shellcheck", "shellcheck"]),
     ("ca-certificates", ["ca-certificates", "ca-certificates", "ca-certificates", ""]),
 ];
