@@ -42,7 +42,7 @@ pub use prepare::{Preparation, Prepared, PreparedHost, prepare, resolve};
 pub use render::{PlannedHost, plan_host};
 pub use seal::{digest_file, seal};
 pub use secrets::HostSecrets;
-pub use signing::{PROJECT_KEY, SigningError, open_key, password, project_key, signer};
+pub use signing::{PROJECT_KEY, SigningError, Unsigned, open_key, password, project_key, signer};
 
 use golden::GoldenLayers;
 use publish::{Finished, Output, publish};
@@ -107,10 +107,7 @@ pub fn build(
             // 13
             publish(finished, image, &output, context)
         })?;
-    // a project without a public key does not mean to be signed
-    if let Some(why) = unsigned
-        && project_key(context)?.is_some()
-    {
+    if let Some(why @ Unsigned::Hindered(_)) = unsigned {
         context.reporter.notice(&format!("not signed: {why}"));
     }
     Ok(built)

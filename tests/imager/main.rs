@@ -159,6 +159,10 @@ fn a_release_is_what_its_list_says() {
         let check = checks.iter().find(|check| check["name"] == name).expect("is looked at");
         assert_eq!(check["verdict"], "passed", "{check}");
     }
+    // and sees from what it was built
+    let output = project.pimg_ok(&["inspect", "--json", image.to_str().expect("UTF-8")]);
+    let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(answer["result"]["image"]["manifest"]["hostname"], "left", "{answer}");
 
     // an image with secrets beside them stops the next one
     build(&project, "out", &["right"]);

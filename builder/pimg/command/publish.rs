@@ -31,7 +31,7 @@ pub fn run(request: &PublishRequest, context: &Context<'_>) -> Result<PublishOut
     let target = Target::of(&request.to.clone().unwrap_or_else(|| out.join(RELEASE)))?;
     let hosts = publishable(os_list::built(&out)?, &out)?;
     let key = pipeline::signer(context)?;
-    let not_signed = key.as_ref().err().cloned();
+    let not_signed = key.as_ref().err().map(ToString::to_string);
     let key = key.ok();
     let staging = Staging::new(&target.parent)?;
     let work = staging.directory(&target.name)?;

@@ -87,6 +87,17 @@ impl Fault for SigningError {
     }
 }
 
+/// Why nothing signs.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Unsigned {
+    /// The project has no public key: it does not mean to be signed.
+    #[error("the project has no `{PROJECT_KEY}`: `pimg keys init` makes one")]
+    NotMeant,
+    /// It has one, and this machine has no key that fits.
+    #[error("{0}")]
+    Hindered(String),
+}
+
 /// The project's public key, where it has one.
 ///
 /// # Errors
@@ -103,19 +114,20 @@ pub fn project_key(context: &Context<'_>) -> Result<Option<PublicKey>, SigningEr
 ///
 /// # Errors
 /// A key was asked for and cannot be had, or is not the project's.
-pub fn signer(context: &Context<'_>) -> Result<Result<SecretKey, String>, SigningError> {
+pub fn signer(context: &Context<'_>) -> Result<Result<SecretKey, Unsigned>, SigningError> {
     let expected = project_key(context)?;
     let Some(place) = Place::of(context.environment) else {
-        return Ok(Err("there is no place for a key".to_owned()));
+        let why = "there is no place for a key".to_owned();
+        return Ok(Err(if expected.is_some() { Unsigned::Hindered(why) } else { Unsigned::NotMeant }));
     };
     let is_asked_for = !matches!(place, Place::Default(_));
     if expected.is_none() && !is_asked_for {
-        return Ok(Err(format!("the project has no `{PROJECT_KEY}`: `pimg keys init` makes one")));
+        return Ok(Err(Unsigned::NotMeant));
     }
     let Some(text) = place.read()? else {
         return match place {
             Place::Named(path) => Err(SigningError::Missing(path)),
-            place => Ok(Err(format!("there is no key `{}`", place.shown()))),
+            place => Ok(Err(Unsigned::Hindered(format!("there is no key `{}`", place.shown())))),
         };
     };
     let key = open_key(&text, &place, context)?;
@@ -125,12 +137,12 @@ pub fn signer(context: &Context<'_>) -> Result<Result<SecretKey, String>, Signin
             let (got, expected) = (got.id(), expected.id());
             Err(SigningError::NotOfProject { place: place.shown(), got, expected })
         }
-        Some(expected) if expected != got => Ok(Err(format!(
+        Some(expected) if expected != got => Ok(Err(Unsigned::Hindered(format!(
             "`{}` is key {}, and `{PROJECT_KEY}` is key {}",
             place.shown(),
             got.id(),
             expected.id()
-        ))),
+        )))),
         _ => Ok(Ok(key)),
     }
 }
