@@ -17,6 +17,8 @@ mod units;
 use std::io;
 use std::path::Path;
 
+use pimg_disk::block::BlockRead as _;
+
 use self::scope::Scope;
 use super::Context;
 use super::images::{self, BASE};
@@ -117,10 +119,8 @@ fn all_files(
 /// The blocks that both have, where finding them is cheaper than reading files: where frames tell. Two raw images would be
 /// read as a whole for it, free space included.
 fn alike(a: &LookedAt, b: &LookedAt, context: &Context<'_>) -> Result<Alike, Failure> {
-    if a.frames().is_none() || b.frames().is_none() {
-        return Ok(Alike::default());
-    }
-    let task = context.reporter.begin("comparing blocks", Some(a.image.device().len()));
+    let (Some(a), Some(b)) = (a.frames(), b.frames()) else { return Ok(Alike::default()) };
+    let task = context.reporter.begin("comparing blocks", Some(a.len()));
     let mut advance = |bytes| {
         context.reporter.advance(task, bytes);
         !context.reporter.interrupted()

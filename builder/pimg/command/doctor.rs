@@ -1,5 +1,7 @@
 //! `pimg doctor`
 
+use std::collections::BTreeSet;
+
 use pimg_fetch::{Client, Patience};
 
 use super::outcome::DoctorOutcome;
@@ -46,9 +48,7 @@ fn project(request: &DoctorRequest, context: &Context<'_>) -> Project {
     if let Ok(hosts) = &hosts {
         project.has_login =
             hosts.iter().all(|host| !host.user.ssh_keys.is_empty() || host.user.password_hash.is_some());
-        let mut names: Vec<&str> = hosts.iter().map(HostSpec::seed_name).collect();
-        names.sort_unstable();
-        names.dedup();
+        let names: BTreeSet<&str> = hosts.iter().map(HostSpec::seed_name).collect();
         let seed = |name: &str| (name.to_owned(), seed::path(&context.project, name).exists());
         project.seeds = names.into_iter().map(seed).collect();
         project.network =

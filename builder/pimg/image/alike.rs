@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use pimg_disk::block::BlockRead;
 
-use super::looked_at::LookedAt;
+use super::seekable::SeekableImage;
 
 /// What is compared at once, in bytes: a frame of a `.img.zst`.
 const PIECE: u64 = 4 << 20;
@@ -19,8 +19,6 @@ const BLOCK: u64 = 4096;
 #[derive(Debug, Default)]
 pub struct Alike {
     equal: Vec<bool>,
-    /// Bytes of frames that were equal before they were decoded.
-    pub skipped: u64,
 }
 
 impl Alike {
@@ -29,35 +27,28 @@ impl Alike {
     ///
     /// # Errors
     /// One cannot be read; `Interrupted` where `advance` said so.
-    pub fn find(a: &LookedAt, b: &LookedAt, advance: &mut dyn FnMut(u64) -> bool) -> io::Result<Self> {
-        let (left, right) = (a.image.device(), b.image.device());
-        let len = left.len().min(right.len());
-        let mut alike = Self { equal: Vec::new(), skipped: 0 };
-        let mut holes = (Holes::default(), Holes::default());
-        let mut buffers = (Vec::new(), Vec::new());
-        for start in (0..len).step_by(4 << 20) {
+    pub fn find(
+        a: &SeekableImage,
+        b: &SeekableImage,
+        advance: &mut dyn FnMut(u64) -> bool,
+    ) -> io::Result<Self> {
+        let len = a.len().min(b.len());
+        let mut alike = Self::default();
+        let mut start = 0;
+        while start < len {
             let range = start..(start + PIECE).min(len);
-            let blocks = usize::try_from((range.end - range.start).div_ceil(BLOCK)).unwrap_or(0);
-            let is_same_frame = match (a.frames(), b.frames()) {
-                (Some(a), Some(b)) => a.has_same_frame(b, &range)?,
-                _ => false,
-            };
-            if is_same_frame {
-                alike.skipped += range.end - range.start;
-            }
-            let is_hole =
-                !is_same_frame && holes.0.covers(&left, &range)? && holes.1.covers(&right, &range)?;
-            if is_same_frame || is_hole {
+            if a.has_same_frame(b, &range)? {
+                let blocks = usize::try_from((range.end - range.start).div_ceil(BLOCK)).unwrap_or(0);
                 alike.equal.resize(alike.equal.len() + blocks, true);
             } else {
-                read(a, &range, &mut buffers.0)?;
-                read(b, &range, &mut buffers.1)?;
-                let pairs = buffers.0.chunks(BLOCK as usize).zip(buffers.1.chunks(BLOCK as usize));
+                let (left, right) = (read(a, &range)?, read(b, &range)?);
+                let pairs = left.chunks(BLOCK as usize).zip(right.chunks(BLOCK as usize));
                 alike.equal.extend(pairs.map(|(a, b)| a == b));
             }
             if !advance(range.end - range.start) {
                 return Err(io::ErrorKind::Interrupted.into());
             }
+            start = range.end;
         }
         Ok(alike)
     }
@@ -65,7 +56,7 @@ impl Alike {
     /// An image compared with itself.
     pub fn same(len: u64) -> Self {
         let blocks = usize::try_from(len.div_ceil(BLOCK)).unwrap_or(0);
-        Self { equal: vec![true; blocks], skipped: len }
+        Self { equal: vec![true; blocks] }
     }
 
     /// Whether all of these bytes are known to be equal.
@@ -76,28 +67,11 @@ impl Alike {
     }
 }
 
-fn read(image: &LookedAt, range: &Range<u64>, buffer: &mut Vec<u8>) -> io::Result<()> {
-    if let Some(bytes) = image.frames().map(|frames| frames.pass_over(range)).transpose()?.flatten() {
-        *buffer = bytes;
-        return Ok(());
+fn read(image: &SeekableImage, range: &Range<u64>) -> io::Result<Vec<u8>> {
+    if let Some(bytes) = image.pass_over(range)? {
+        return Ok(bytes);
     }
-    buffer.resize(usize::try_from(range.end - range.start).map_err(io::Error::other)?, 0);
-    image.image.device().read_at(range.start, buffer)
-}
-
-/// The next data of a device, asked for once.
-#[derive(Default)]
-struct Holes {
-    data: Option<Range<u64>>,
-    has_ended: bool,
-}
-
-impl Holes {
-    fn covers(&mut self, device: &dyn BlockRead, range: &Range<u64>) -> io::Result<bool> {
-        if !self.has_ended && self.data.as_ref().is_none_or(|data| data.end <= range.start) {
-            self.data = device.next_data(range.start)?;
-            self.has_ended = self.data.is_none();
-        }
-        Ok(self.data.as_ref().is_none_or(|data| data.start >= range.end))
-    }
+    let mut bytes = vec![0; usize::try_from(range.end - range.start).map_err(io::Error::other)?];
+    image.read_at(range.start, &mut bytes)?;
+    Ok(bytes)
 }

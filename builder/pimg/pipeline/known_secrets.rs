@@ -50,9 +50,7 @@ pub fn known_secrets(hosts: &[HostSpec], context: &Context<'_>) -> Result<KnownS
         }),
         Err(_) => known.left_out.push("`secrets.age` cannot be read here".to_owned()),
     }
-    let mut names: Vec<&str> = hosts.iter().map(HostSpec::seed_name).collect();
-    names.sort_unstable();
-    names.dedup();
+    let names: BTreeSet<&str> = hosts.iter().map(HostSpec::seed_name).collect();
     for name in names {
         let path = seed::path(&context.project, name);
         if !path.exists() {
