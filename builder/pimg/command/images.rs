@@ -16,9 +16,8 @@ use crate::host::HostError;
 use crate::host::cache::CacheDir;
 use crate::host::files;
 use crate::image::looked_at::LookedAt;
+use crate::image::manifest;
 
-/// Longest manifest that is read, in bytes.
-const LONGEST_MANIFEST: u64 = 256 << 20;
 /// The word for the base of the other image.
 pub(super) const BASE: &str = "base";
 
@@ -154,7 +153,7 @@ struct Image {
 
 /// What a manifest says, where there is one that can be read.
 fn read_manifest(path: &Path) -> Result<Option<Manifest>, Failure> {
-    let bytes = files::read_optional(path, LONGEST_MANIFEST)?;
+    let bytes = files::read_optional(path, manifest::LONGEST)?;
     Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 

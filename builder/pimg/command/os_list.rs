@@ -7,10 +7,8 @@ use url::Url;
 use super::Context;
 use crate::failure::{Class, Failure};
 use crate::host::files;
+use crate::image::manifest;
 use crate::image::os_list::{BuiltHost, DOUBLE_CLICK, Entry, ICON, ICON_SVG, LIST, double_click, list};
-
-/// Longest manifest that is read, in bytes.
-const LONGEST_MANIFEST: u64 = 256 << 20;
 
 /// A directory that a build published, and what its manifest says.
 pub(super) struct Built {
@@ -25,7 +23,7 @@ pub(super) struct Built {
 pub(super) fn built(out: &Path) -> Result<Vec<Built>, Failure> {
     let mut found = Vec::new();
     for directory in files::list_directories(out)? {
-        if let Some(text) = files::read_optional(&directory.join("manifest.json"), LONGEST_MANIFEST)? {
+        if let Some(text) = files::read_optional(&directory.join("manifest.json"), manifest::LONGEST)? {
             found.push(Built { host: serde_json::from_slice(&text), directory });
         }
     }

@@ -12,6 +12,9 @@ use crate::profile::host::{BaseSpec, HostSpec};
 /// Version of the manifest's shape. A field may be added; one that goes or changes its meaning raises this.
 pub const SCHEMA: u32 = 1;
 
+/// Longest manifest that is read, in bytes.
+pub const LONGEST: u64 = 256 << 20;
+
 /// The whole manifest.
 #[derive(Debug, Serialize)]
 pub struct Manifest {

@@ -90,8 +90,11 @@ pub fn preferences(input: &[u8]) {
     let policy = Policy::new(pins);
     let subject =
         Subject { package: "linux-image-rpi-2712", source: "linux", version: "1:6.12.47-1", foreign: None };
-    let archive =
-        Archive { codename: "trixie".to_owned(), site: "archive.example.org".to_owned(), ..Archive::default() };
+    let archive = Archive {
+        codename: "trixie".to_owned(),
+        site: "archive.example.org".to_owned(),
+        ..Archive::default()
+    };
     let _ = (policy.archive_priority(&archive), policy.version_priority(&subject, &[&archive]));
 }
 

@@ -8,9 +8,7 @@ use super::super::request::{Selection, TestRequest, TestSubject};
 use super::super::{Context, hosts};
 use crate::failure::{Class, Failure};
 use crate::host::files;
-
-/// Longest manifest that is read, in bytes.
-const LONGEST_MANIFEST: u64 = 256 << 20;
+use crate::image::manifest;
 
 /// The part of a manifest that matters here.
 #[derive(Deserialize)]
@@ -56,7 +54,7 @@ pub(super) fn find(request: &TestRequest, context: &Context<'_>) -> Result<Vec<P
 /// The image that the manifest of the last build names.
 fn newest(out: &Path, node: &str) -> Result<PathBuf, Failure> {
     let dir = out.join(node);
-    let manifest = files::read_optional(&dir.join("manifest.json"), LONGEST_MANIFEST)?;
+    let manifest = files::read_optional(&dir.join("manifest.json"), manifest::LONGEST)?;
     let named = manifest.and_then(|bytes| serde_json::from_slice::<Manifest>(&bytes).ok());
     let image = named.map(|manifest| dir.join(manifest.image.file)).filter(|image| image.is_file());
     image.ok_or_else(|| {
