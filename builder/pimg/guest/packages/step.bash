@@ -2,13 +2,13 @@
 # Installs exactly the packages of the lock, from the repository inside the image: no network is asked for anything.
 set -euo pipefail
 # shellcheck source=step.sh
-. /usr/lib/pimg/step.sh
+. "${step_lib:=/usr/lib/pimg}/step.sh"
 # shellcheck source=step-dpkg.sh
-. /usr/lib/pimg/step-dpkg.sh
+. "$step_lib/step-dpkg.sh"
 
 state=$step_state/packages    # install, remove, hold, manual: one name a line; answers, keep
 repository=$step_state/repo
-source=/etc/apt/sources.list.d/pimg-embedded.sources
+source=${step_source:-/etc/apt/sources.list.d/pimg-embedded.sources}
 export DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true APT_LISTCHANGES_FRONTEND=none
 export NEEDRESTART_SUSPEND=1
 
