@@ -2,6 +2,8 @@
 #![expect(clippy::disallowed_methods, reason = "tests run QEMU and OpenSSH")]
 #![expect(clippy::print_stdout, reason = "how long a boot took is worth a line")]
 
+#[path = "../support/debian.rs"]
+mod debian;
 #[path = "../support/mod.rs"]
 mod support;
 

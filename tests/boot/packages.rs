@@ -2,10 +2,10 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use pimg::guest::packages::{self, LocalPackage, PackageSet};
+use pimg::guest::packages::{self, PackageSet};
 use pimg::guest::steps;
 use pimg::host::FileDevice;
 use pimg::image::apply::apply;
@@ -15,9 +15,9 @@ use pimg::image::format::ImageFormat;
 use pimg::image::store::FileStore;
 use pimg::image::working::WorkingImage;
 use pimg::progress::Silent;
-use pimg_fetch::digest::Sha256Digest;
 use serde_json::Value;
 
+use crate::debian::downloaded;
 use crate::machine::{BootFiles, Machine, Writes};
 use crate::support::{self, Project};
 use crate::{boot_files, json};
@@ -40,7 +40,7 @@ fn a_node_without_a_network_installs_its_packages() {
     fs::write(project.join("profiles/embedded.toml"), PROFILE).expect("writing a profile");
     let image = project.build_raw("embedded", &base);
     let status = project.pimg_ok(&["inspect", image.to_str().expect("UTF-8"), "/var/lib/dpkg/status"]).stdout;
-    let Some(install) = downloaded(&project, &status) else { return };
+    let Some(install) = downloaded(&NAMES, &status, &project.join("apt")) else { return };
     let set = PackageSet {
         install,
         remove: vec!["nano".to_owned()],
@@ -130,62 +130,4 @@ fn signature(image: &Path) -> u32 {
     let mut bytes = [0; 4];
     File::open(image).expect("the image").read_exact_at(&mut bytes, 440).expect("reading the boot record");
     u32::from_le_bytes(bytes)
-}
-
-/// What apt of this machine chooses for a node with this status, downloaded once. `None` where Debian is out of reach.
-fn downloaded(project: &Project, status: &[u8]) -> Option<Vec<LocalPackage>> {
-    let key = Sha256Digest::of(&[status, NAMES.join(" ").as_bytes()].concat()).to_string();
-    let home = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let home = home.or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache")))?;
-    let kept = home.join("pimg-test").join(format!("packages-{}", key.get(..16)?));
-    if !kept.join("complete").exists() {
-        let work = project.join("apt");
-        download(&work, status, &kept)?;
-        fs::write(kept.join("complete"), "").expect("writing a mark");
-    }
-    let entries = fs::read_dir(&kept).expect("the downloaded packages");
-    let mut files: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "deb"));
-    files.sort();
-    Some(files.into_iter().map(local_package).collect())
-}
-
-fn local_package(file: PathBuf) -> LocalPackage {
-    let path = file.to_str().expect("UTF-8");
-    let control = support::run("dpkg-deb", &["-I", path, "control"]);
-    let field = |name: &str| support::run("dpkg-deb", &["-f", path, name]).trim().to_owned();
-    let (name, version, architecture) = (field("Package"), field("Version"), field("Architecture"));
-    let bytes = fs::read(&file).expect("a package");
-    let (size, sha256) = (bytes.len() as u64, Sha256Digest::of(&bytes).to_string());
-    LocalPackage { name, version, architecture, size, sha256, file, control }
-}
-
-/// Debian's mirror is the one that this machine uses: no other is named here.
-fn download(work: &Path, status: &[u8], kept: &Path) -> Option<()> {
-    let script = r#"
-        set -euo pipefail
-        cd "$1" && mkdir -p lists/partial cache/archives/partial etc "$2"
-        codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
-        uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' "Codename: $codename" | sort -u | head -n 1)
-        printf 'deb [arch=arm64 signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s trixie main\n' "$uri" >sources.list
-        apt=(apt-get -q -y -o Dir::State="$1" -o Dir::Cache="$1/cache" -o Dir::State::Lists="$1/lists"
-          -o Dir::State::status="$1/status" -o Dir::Etc::SourceList="$1/sources.list" -o Dir::Etc::SourceParts=/dev/null
-          -o Dir::Etc::Preferences=/dev/null -o Dir::Etc::PreferencesParts=/dev/null
-          -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o Acquire::Languages=none -o APT::Sandbox::User=
-          -o APT::Update::Error-Mode=any -o Debug::NoLocking=1)
-        "${apt[@]}" update
-        "${apt[@]}" --no-install-recommends --download-only install "${@:3}"
-        cp cache/archives/*.deb "$2"
-    "#;
-    fs::create_dir_all(work).expect("a directory");
-    fs::write(work.join("status"), status).expect("writing the status");
-    let mut arguments = vec!["-c", script, "download", work.to_str()?, kept.to_str()?];
-    arguments.extend(NAMES);
-    let output = std::process::Command::new("bash").args(arguments).output().expect("running bash");
-    if !output.status.success() {
-        let told = String::from_utf8_lossy(&output.stderr);
-        support::skip(&format!("the packages cannot be downloaded here:\n{told}"));
-        return None;
-    }
-    Some(())
 }

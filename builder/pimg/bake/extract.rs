@@ -43,6 +43,9 @@ pub(super) fn base(image: &Path, to: &Path) -> Result {
     }
     // last, as what is put into a directory changes its time, and a directory may be closed even to its owner
     for (path, inode) in tree.directories.iter().rev() {
+        own(path, inode)?;
+        // also what files in it would inherit
+        tree.attributes(path, inode)?;
         finish(path, inode)?;
     }
     Ok(())
@@ -82,14 +85,15 @@ impl Tree<'_> {
                 if !below.is_empty() {
                     fs::create_dir(&place).map_err(on(&place))?;
                 }
-                self.attributes(&place, inode)?;
                 self.directories.push((place, inode.clone()));
                 return Ok(());
             }
             Kind::Symlink => {
                 let target = root.read_link(inode.ino).map_err(failed)?;
                 symlink(std::ffi::OsStr::from_bytes(&target), &place).map_err(on(&place))?;
-                return own(&place, inode).and_then(|()| attributes::set_time(&place, inode.mtime.seconds, inode.mtime.nanoseconds));
+                return own(&place, inode).and_then(|()| {
+                    attributes::set_time(&place, inode.mtime.seconds, inode.mtime.nanoseconds)
+                });
             }
             Kind::Regular => {}
             Kind::CharDevice | Kind::BlockDevice | Kind::Fifo | Kind::Socket => return Ok(()),
@@ -137,14 +141,10 @@ fn own(place: &Path, inode: &Inode) -> Result {
     })
 }
 
-/// Mode and time. The mode comes behind the owner, whose change takes set-user-ID away.
+/// Mode and time. The mode comes behind the owner, whose change takes set-user-ID away, as it does capabilities.
 fn finish(place: &Path, inode: &Inode) -> Result {
-    if inode.kind().is_ok_and(|kind| kind == Kind::Directory) {
-        own(place, inode)?;
-    }
     let mode = fs::Permissions::from_mode(inode.permissions().into());
     fs::set_permissions(place, mode).map_err(on(place))?;
-    // a change of the owner takes capabilities away as well, and they were set behind it
     attributes::set_time(place, inode.mtime.seconds, inode.mtime.nanoseconds)
 }
 

@@ -40,13 +40,19 @@ pub fn run(task: &str) -> Result<(), String> {
     }
 }
 
+/// What a killed bake left may still be written to by programs that are about to end.
 fn clear() -> Result<(), String> {
+    let mut attempts = 100;
     for tree in TREES {
-        match fs::remove_dir_all(tree) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+        while let Err(error) = fs::remove_dir_all(tree) {
+            if error.kind() == std::io::ErrorKind::NotFound {
+                break;
+            }
+            attempts -= 1;
+            if attempts == 0 {
                 return Err(format!("cannot remove `{tree}`: {error}"));
             }
-            _ => {}
+            std::thread::sleep(std::time::Duration::from_millis(100));
         }
     }
     Ok(())

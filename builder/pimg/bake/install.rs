@@ -43,6 +43,11 @@ impl Installer<'_> {
             Mount::Tmpfs { to: at("tmp"), mode: 0o1777 },
             Mount::Bind { from: "kit".into(), to: at("run/pimg") },
         ]);
+        // hooks of kernels look whether something is mounted there before they copy to it
+        if self.work.join("lower/boot/firmware").is_dir() {
+            let boot = at("boot/firmware");
+            mounts.push(Mount::Bind { from: boot.clone(), to: boot });
+        }
         let environment = [
             ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
             ("HOME", "/root"),
@@ -119,8 +124,11 @@ impl<'a> Progress<'a> {
 
 /// Percent and text of a status line, which may follow what another program began to print.
 fn status(line: &str) -> Option<(f64, &str)> {
-    let at = line.find("pmstatus:").or_else(|| line.find("dlstatus:"))?;
-    let mut fields = line.get(at..)?.splitn(4, ':').skip(2);
+    if line.contains("dlstatus:") {
+        // nothing is downloaded
+        return Some((0.0, ""));
+    }
+    let mut fields = line.get(line.find("pmstatus:")?..)?.splitn(4, ':').skip(2);
     let percent = fields.next()?.parse().ok()?;
     Some((percent, fields.next().unwrap_or_default()))
 }
@@ -131,7 +139,10 @@ mod tests {
 
     #[test]
     fn apt_says_how_far_it_is() {
-        assert_eq!(status("pmstatus:zsh:41.6667:Unpacking zsh (arm64)"), Some((41.6667, "Unpacking zsh (arm64)")));
+        assert_eq!(
+            status("pmstatus:zsh:41.6667:Unpacking zsh (arm64)"),
+            Some((41.6667, "Unpacking zsh (arm64)"))
+        );
         assert_eq!(status("(Reading database ... pmstatus:jq:5:Installed jq"), Some((5.0, "Installed jq")));
         assert_eq!(status("Setting up zsh ..."), None);
         assert_eq!(status("pmstatus:zsh:soon:x"), None);

@@ -34,7 +34,12 @@ const SCRIPTS: [(&str, &str); 4] = [
 ///
 /// # Errors
 /// A package cannot be read, or is not what the set says; or the operator asked to stop.
-pub(super) fn write(kit: &Path, set: &PackageSet, epoch: i64, reporter: &dyn Reporter) -> Result<(), BakeError> {
+pub(super) fn write(
+    kit: &Path,
+    set: &PackageSet,
+    epoch: i64,
+    reporter: &dyn Reporter,
+) -> Result<(), BakeError> {
     let pool = kit.join("pool");
     fs::create_dir_all(&pool).map_err(HostError::file("create", &pool))?;
     let install = uncompressed(&set.install, &pool, reporter)?;
@@ -64,8 +69,8 @@ pub(super) fn write(kit: &Path, set: &PackageSet, epoch: i64, reporter: &dyn Rep
         put(&kit.join(name), text.as_bytes())?;
     }
     put(&kit.join("step.bash"), packages::step(Vec::new()).script.as_bytes())?;
-    // what dpkg flushes to the disk goes away with a crash anyway
-    let apt = "APT::Status-Fd \"1\";\nDpkg::Options:: \"--force-unsafe-io\";\n";
+    // what dpkg flushes to the disk goes away with a crash anyway; the repository is ours, so nobody has to be kept from it
+    let apt = "APT::Status-Fd \"3\";\nAPT::Sandbox::User \"root\";\nDpkg::Options:: \"--force-unsafe-io\";\n";
     put(&kit.join("apt.conf"), apt.as_bytes())
 }
 
@@ -91,7 +96,11 @@ fn put(path: &Path, bytes: &[u8]) -> Result<(), BakeError> {
 
 /// The same packages with nothing compressed in them, in `pool`, in the same order. Decompressing is most of what dpkg
 /// does, and an emulator does it ten times slower.
-fn uncompressed(install: &[LocalPackage], pool: &Path, reporter: &dyn Reporter) -> Result<Vec<LocalPackage>, BakeError> {
+fn uncompressed(
+    install: &[LocalPackage],
+    pool: &Path,
+    reporter: &dyn Reporter,
+) -> Result<Vec<LocalPackage>, BakeError> {
     let total = install.iter().map(|package| package.size).sum();
     let task = reporter.begin_many("decompressing packages", install.len(), Some(total));
     let next = AtomicUsize::new(0);

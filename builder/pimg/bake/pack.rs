@@ -14,6 +14,9 @@ use super::normal::{self, Fate};
 
 type Result<T = ()> = std::result::Result<T, String>;
 
+/// The largest id of a user or group on Debian (policy 9.2.2), and of those that are mapped for a user.
+const LARGEST_ID: u32 = 65_535;
+
 /// Writes the layer and what is to be known of it to `out`. Trees are below the current directory.
 pub(super) fn pack(epoch: i64) -> Result {
     let (out, kit) = (Path::new("out"), Path::new("kit/install.bash"));
@@ -129,7 +132,16 @@ impl Walk {
             return Err(format!("`/{}` is a device or a pipe, which no layer has", path.display()));
         };
         let is_directory = kind.is_dir();
-        let hides = is_hidden || matches!(content, Content::Directory { is_opaque: true }) || before.is_none();
+        // also where the base has a link, which would lead elsewhere
+        let is_new = before.as_ref().is_none_or(|before| !before.is_dir());
+        let hides = is_hidden || matches!(content, Content::Directory { is_opaque: true }) || is_new;
+        if let Some(owner) = [metadata.uid(), metadata.gid()].into_iter().find(|id| *id > LARGEST_ID) {
+            let is_known =
+                before.as_ref().is_some_and(|before| [before.uid(), before.gid()].contains(&owner));
+            if !is_known {
+                return Err(format!("`/{}` belongs to {owner}, whom no node knows", path.display()));
+            }
+        }
         let mut one = self.found(path, metadata, content)?;
         let is_made_anew = self.rewrite(path, &mut one.entry)?;
         one.is_as_before = match &before {
@@ -177,7 +189,13 @@ impl Walk {
 
     /// Whether the base has the same: kind, owner, mode, attributes, content. The time counts only where a package brought
     /// it, and never that of a directory, which changes with every entry.
-    fn is_as_before(&self, path: &Path, entry: &Entry, before: &Metadata, is_made_anew: bool) -> Result<bool> {
+    fn is_as_before(
+        &self,
+        path: &Path,
+        entry: &Entry,
+        before: &Metadata,
+        is_made_anew: bool,
+    ) -> Result<bool> {
         let (lower, upper) = (self.lower.join(path), self.upper.join(path));
         let is_alike = before.mode() & 0o7777 == entry.mode
             && (before.uid(), before.gid()) == (entry.uid, entry.gid)
@@ -194,7 +212,10 @@ impl Walk {
                 Content::File(size) => {
                     let now = fs::symlink_metadata(&upper).map_err(on(&upper))?.mtime();
                     let is_same_time = is_made_anew || now >= self.began || now == before.mtime();
-                    before.is_file() && is_same_time && before.len() == *size && read(&lower)? == read(&upper)?
+                    before.is_file()
+                        && is_same_time
+                        && before.len() == *size
+                        && read(&lower)? == read(&upper)?
                 }
                 Content::HardLink(_) | Content::Gone => false,
             })

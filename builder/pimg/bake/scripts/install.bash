@@ -11,7 +11,8 @@ update=/usr/sbin/update-initramfs
 divert() { dpkg-divert --quiet --local --rename --divert "$update.pimg" "$1" "$update"; }
 divert --add
 install -m 755 "$kit/update-initramfs" "$update"
-bash "$kit/step.bash"
+# apt closes the descriptor that it tells its state on before it starts dpkg: not standard output itself
+bash "$kit/step.bash" 3>&1
 rm "$update"
 divert --remove
 
