@@ -16,7 +16,7 @@ if [ ! -e binfmt/qemu-aarch64 ]; then
 fi
 mount -t overlay -o lowerdir=base,upperdir=upper,workdir=scratch,volatile overlay root
 python3 "$here/oracle.py" base
-echo ==
+echo "=="
 mkdir -p "$work/debs"
 cp "$@" "$work/debs"
 (cd "$work/debs" && apt-ftparchive packages . >Packages)

@@ -1,5 +1,4 @@
 //! Extended attributes and times of files, as a user namespace lets them be read and set.
-#![cfg_attr(not(target_os = "linux"), expect(unused, reason = "only Linux bakes"))]
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

@@ -1,5 +1,4 @@
 //! The tree of a base on the host's file system, with everything that packages can see of it.
-#![cfg_attr(not(target_os = "linux"), expect(unused, reason = "only Linux bakes"))]
 
 use std::collections::HashMap;
 use std::fs::{self, File};

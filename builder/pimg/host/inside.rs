@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -151,7 +151,7 @@ fn prepare(job: &Inside) -> Result<(), String> {
 }
 
 #[cfg(target_os = "linux")]
-fn name(mount: &Mount) -> &Path {
+fn name(mount: &Mount) -> &std::path::Path {
     match mount {
         Mount::Bind { to, .. }
         | Mount::Proc { to }

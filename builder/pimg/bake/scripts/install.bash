@@ -4,6 +4,7 @@ set -euo pipefail
 kit=/run/pimg
 export step_lib=$kit/lib step_state=$kit/state step_source=$kit/embedded.sources APT_CONFIG=$kit/apt.conf
 export PYTHONHASHSEED=0 SYSTEMD_OFFLINE=1
+: "${pimg_epoch:?seconds since 1970}"
 say() { printf 'pimg: %s\n' "$*"; }
 
 # a diversion, as dpkg itself keeps it through an upgrade of initramfs-tools
