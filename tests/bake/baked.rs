@@ -149,7 +149,7 @@ fn killed_and_baked_by_a_user(project: &Project, base: &Path, install: &[LocalPa
     support::run("cp", &["--sparse=always", base.to_str()?, copy.to_str()?]);
     let name = "baked::a_bake_is_what_apt_makes_and_the_same_every_time";
     let start = || {
-        let mut command = command_as_user(name, "54321:700000:65536\n", &home)?;
+        let mut command = command_as_user(name, "pimg-tester:700000:65536\n", &home)?;
         Some(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("unshare runs"))
     };
     let mut first = start()?;

@@ -56,7 +56,7 @@ fn a_user_sees_the_same() {
         return;
     }
     let home = tempfile::tempdir().expect("a home");
-    let range = "54321:700000:65536\n";
+    let range = "pimg-tester:700000:65536\n";
     let Some(output) = run_as_user("namespace::a_user_sees_the_same", range, home.path()) else { return };
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
@@ -65,7 +65,7 @@ fn a_user_sees_the_same() {
 fn a_user_without_a_range_is_told_how_to_get_one() {
     if is_user() {
         let error = run(program(), Ids::Range, &shell("true"), &mut |_| {}, &|| false).expect_err("no range");
-        assert_eq!(error.to_string(), "the user `54321` has no range of 65536 ids in `/etc/subuid`");
+        assert_eq!(error.to_string(), "the user `pimg-tester` has no range of 65536 ids in `/etc/subuid`");
         let hints = pimg::failure::Fault::hints(&error);
         assert!(hints[0].contains("usermod --add-subuids 100000-165535"), "{hints:?}");
         return;

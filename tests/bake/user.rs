@@ -9,6 +9,8 @@ use crate::support;
 const MARK: &str = "PIMG_TEST_IS_USER";
 /// Nobody's number on any machine.
 pub(crate) const USER: &str = "54321";
+/// Nobody's name.
+pub(crate) const NAME: &str = "pimg-tester";
 
 /// Whether this process is the user.
 pub(crate) fn is_user() -> bool {
@@ -30,10 +32,18 @@ pub(crate) fn command_as_user(name: &str, subordinate: &str, home: &Path) -> Opt
     let table = home.join("subordinate");
     std::fs::write(&table, subordinate).expect("a table");
     std::os::unix::fs::chown(home, USER.parse().ok(), USER.parse().ok()).expect("a home");
-    // what the tables of this machine say is nothing to the test, and nothing is written into them
-    let script = "for file in subuid subgid; do mount --bind \"$1\" /etc/$file; done; chmod 644 \"$1\"; shift; exec \"$@\"";
+    // newuidmap wants a name. What the tables of this machine say is nothing to the test, and nothing is written into them
+    let accounts = home.join("passwd");
+    let known = std::fs::read_to_string("/etc/passwd").expect("accounts");
+    let own = format!("{known}{NAME}:x:{USER}:{USER}::{}:/bin/sh\n", home.display());
+    std::fs::write(&accounts, own).expect("accounts");
+    let script = r#"
+        for file in subuid subgid; do mount --bind "$1" "/etc/$file"; done
+        mount --bind "$2" /etc/passwd
+        shift 2
+        exec "$@""#;
     let mut command = Command::new("unshare");
-    command.args(["--mount", "--net", "sh", "-ec", script, "sh"]).arg(table);
+    command.args(["--mount", "--net", "sh", "-ec", script, "sh"]).arg(table).arg(accounts);
     command.args(["setpriv", &format!("--reuid={USER}"), &format!("--regid={USER}"), "--clear-groups"]);
     command.arg(std::env::current_exe().expect("this program")).args(["--exact", name, "--nocapture"]);
     command.env(MARK, "1").env("HOME", home).env("TMPDIR", home).current_dir(home);
