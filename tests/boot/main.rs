@@ -2,6 +2,8 @@
 #![expect(clippy::disallowed_methods, reason = "tests run QEMU and OpenSSH")]
 #![expect(clippy::print_stdout, reason = "how long a boot took is worth a line")]
 
+#[path = "../support/debs.rs"]
+mod debs;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use crate::machine::{BootFiles, Machine, Writes};
 use crate::support::{self, Project};
-use crate::{boot_files, json};
+use crate::{boot_files, debs, json};
 
 const EPOCH: u64 = 1_764_806_400;
 /// A shell, a program, and a service with a user of its own, questions and dependencies.
@@ -132,17 +132,9 @@ fn signature(image: &Path) -> u32 {
     u32::from_le_bytes(bytes)
 }
 
-/// What apt of this machine chooses for a node with this status, downloaded once. `None` where Debian is out of reach.
+/// The packages with their dependencies. `None` where Debian is out of reach.
 fn downloaded(project: &Project, status: &[u8]) -> Option<Vec<LocalPackage>> {
-    let key = Sha256Digest::of(&[status, NAMES.join(" ").as_bytes()].concat()).to_string();
-    let home = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let home = home.or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache")))?;
-    let kept = home.join("pimg-test").join(format!("packages-{}", key.get(..16)?));
-    if !kept.join("complete").exists() {
-        let work = project.join("apt");
-        download(&work, status, &kept)?;
-        fs::write(kept.join("complete"), "").expect("writing a mark");
-    }
+    let kept = debs::downloaded(project, status, &NAMES)?;
     let entries = fs::read_dir(&kept).expect("the downloaded packages");
     let mut files: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "deb"));
@@ -158,34 +150,4 @@ fn local_package(file: PathBuf) -> LocalPackage {
     let bytes = fs::read(&file).expect("a package");
     let (size, sha256) = (bytes.len() as u64, Sha256Digest::of(&bytes).to_string());
     LocalPackage { name, version, architecture, size, sha256, file, control }
-}
-
-/// Debian's mirror is the one that this machine uses: no other is named here.
-fn download(work: &Path, status: &[u8], kept: &Path) -> Option<()> {
-    let script = r#"
-        set -euo pipefail
-        cd "$1" && mkdir -p lists/partial cache/archives/partial etc "$2"
-        codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
-        uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' "Codename: $codename" | sort -u | head -n 1)
-        printf 'deb [arch=arm64 signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s trixie main\n' "$uri" >sources.list
-        apt=(apt-get -q -y -o Dir::State="$1" -o Dir::Cache="$1/cache" -o Dir::State::Lists="$1/lists"
-          -o Dir::State::status="$1/status" -o Dir::Etc::SourceList="$1/sources.list" -o Dir::Etc::SourceParts=/dev/null
-          -o Dir::Etc::Preferences=/dev/null -o Dir::Etc::PreferencesParts=/dev/null
-          -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o Acquire::Languages=none -o APT::Sandbox::User=
-          -o APT::Update::Error-Mode=any -o Debug::NoLocking=1)
-        "${apt[@]}" update
-        "${apt[@]}" --no-install-recommends --download-only install "${@:3}"
-        cp cache/archives/*.deb "$2"
-    "#;
-    fs::create_dir_all(work).expect("a directory");
-    fs::write(work.join("status"), status).expect("writing the status");
-    let mut arguments = vec!["-c", script, "download", work.to_str()?, kept.to_str()?];
-    arguments.extend(NAMES);
-    let output = std::process::Command::new("bash").args(arguments).output().expect("running bash");
-    if !output.status.success() {
-        let told = String::from_utf8_lossy(&output.stderr);
-        support::skip(&format!("the packages cannot be downloaded here:\n{told}"));
-        return None;
-    }
-    Some(())
 }

@@ -26,7 +26,8 @@ const RUN_LEVEL: &str = "/etc/rc2.d";
 /// A set of packages that a layer has brought.
 #[derive(Clone, Copy)]
 pub struct Baked<'a> {
-    /// The set.
+    /// The set, with all of its answers to debconf: a package that is configured again has forgotten those that were given when the
+    /// layer was made.
     pub set: &'a PackageSet,
     /// Those of its answers to debconf that depend on the host, and were not given when the layer was made.
     pub own_answers: &'a [String],

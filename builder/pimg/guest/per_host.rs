@@ -98,7 +98,7 @@ const fn rule(
 }
 
 /// All kinds of it. Packages whose scripts run again come in the order in which they do: what one makes, another looks for.
-pub const RULES: [Rule; 54] = [
+pub const RULES: [Rule; 56] = [
     rule("/etc/hostname", "the name of the machine", "systemd", Nothing, Image),
     rule("/etc/hosts", "the address of the machine", "netbase", Nothing, Image),
     rule("/etc/machine-id", "the machine id", "systemd", Nothing, Image),
@@ -152,6 +152,7 @@ pub const RULES: [Rule; 54] = [
     ),
     rule("/etc/nvme/hostnqn", "the name among NVMe hosts", "nvme-cli", Nothing, Reconfigure),
     rule("/etc/nvme/hostid", "the number among NVMe hosts", "nvme-cli", Nothing, Reconfigure),
+    rule("/etc/bind/rndc.key", "the key of the name server", "bind9", Nothing, Reconfigure),
     rule("/etc/mailname", "the domain of mail", "postfix", Nothing, Reconfigure),
     rule("/etc/postfix/main.cf", "the name of the mail server", "postfix", Nothing, Reconfigure),
     rule(
@@ -231,6 +232,7 @@ pub const RULES: [Rule; 54] = [
     rule("/etc/lvm/devices/**", "disks of the machine", "lvm2", Nothing, Nobody),
     rule("/etc/multipath/**", "disks of the machine", "multipath-tools", Nothing, Nobody),
     rule("/var/lib/samba/private/**", "keys of the file server", "samba", Nothing, Service("smbd.service")),
+    rule("/etc/wireguard/**", "keys of tunnels", "wireguard-tools", Nothing, Nobody),
     rule("/etc/krb5.keytab", "keys of Kerberos", "krb5-config", Nothing, Nobody),
     rule("/var/lib/pimg/**", "what pimg has for this node", "pimg", Nothing, Image),
 ];
@@ -372,7 +374,7 @@ mod tests {
             assert_eq!(rule_for(&path), Some(rule), "{path}");
         }
         let packages: Vec<_> = reconfigured().into_iter().map(|(package, _)| package).collect();
-        assert_eq!(packages, ["ssl-cert", "nvme-cli", "postfix"]);
+        assert_eq!(packages, ["ssl-cert", "nvme-cli", "bind9", "postfix"]);
         let scripted = RULES.iter().filter(|rule| rule.maker == Maker::Reconfigure);
         assert!(scripted.clone().all(|rule| !rule.path.contains('*')), "the step removes each by its name");
     }

@@ -1,19 +1,20 @@
 #!/bin/bash
-# Installs exactly the packages of the lock, from the repository inside the image: no network is asked for anything. In a
-# baked image they are installed already.
+# Installs exactly the packages of the lock, from the repository inside the image: no network is asked for anything.
 set -euo pipefail
 # shellcheck source=step.sh
-. /usr/lib/pimg/step.sh
+. "${step_lib:=/usr/lib/pimg}/step.sh"
 # shellcheck source=step-dpkg.sh
-. /usr/lib/pimg/step-dpkg.sh
-# shellcheck source=step-baked.sh
-. /usr/lib/pimg/step-baked.sh
+. "$step_lib/step-dpkg.sh"
 
-state=$step_state/packages    # install, remove, hold, manual: one name a line; answers, keep; baked, reconfigure, held
+state=$step_state/packages    # install, remove, hold, manual: one name a line; answers, keep
 repository=$step_state/repo
-source=/etc/apt/sources.list.d/pimg-embedded.sources
+source=${step_source:-/etc/apt/sources.list.d/pimg-embedded.sources}
 export DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true APT_LISTCHANGES_FRONTEND=none
 export NEEDRESTART_SUSPEND=1
+# the packages were installed when the image was built: there is no repository, and less is left to do
+baked=no
+# shellcheck source=step-baked.sh
+if [ -e "$state/baked" ]; then baked=yes && . "$step_lib/step-baked.sh"; fi
 
 # apt with a world of its own: this source alone, its own lists, no cache on disk, no pins. What the other sources
 # name may be out of reach, or newer than the lock. The repository is trusted because it came with the image, so
@@ -63,7 +64,7 @@ apply() {
   [ ! -e "$state/verified" ] || return 0
   debconf_after_cut
   lines install | dpkg_after_cut "$repository/pool" || step_say 'dpkg cannot go on alone, apt is asked'
-  if [ -e "$state/baked" ]; then
+  if [ "$baked" = yes ]; then
     baked_complete
     baked_configure
     return
@@ -88,7 +89,7 @@ verify() {
     check
     date -u +%FT%TZ | step_commit "$state/verified"
   fi
-  baked_release
+  [ "$baked" = no ] || baked_release
   rm -rf "$state/lists" "$state/answers"
   [ -e "$state/keep" ] || rm -rf "$source" "$repository"
 }
