@@ -368,6 +368,14 @@ mod tests {
     }
 
     #[test]
+    fn the_page_for_people_has_every_rule() {
+        let page = include_str!("../../../docs/explanation/baked-first-boot.md");
+        for rule in &RULES {
+            assert!(page.contains(&format!("`{}`", rule.path)), "{}", rule.path);
+        }
+    }
+
+    #[test]
     fn every_rule_is_found_by_its_own_path() {
         for rule in &RULES {
             let path = rule.path.replace("**", "a/b").replace('*', "x");
