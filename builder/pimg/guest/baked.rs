@@ -11,7 +11,7 @@ use super::base_files::{BaseFiles, EntryKind};
 use super::error::Error;
 use super::inputs::Changes;
 use super::packages::{self, LISTS, PackageSet};
-use super::per_host;
+use super::per_host::{self, Left};
 use super::units::{self, UnitName};
 use crate::plan::change::{Change, Origin, Partition};
 use crate::plan::path::GuestPath;
@@ -53,6 +53,11 @@ pub fn changes(baked: &Baked<'_>) -> Result<Vec<Change>, Error> {
     if !reconfigure.is_empty() {
         own.file(&format!("{LISTS}/reconfigure"), 0o644, packages::lines(&reconfigure), origin())?;
     }
+    for rule in per_host::RULES.iter().filter(|rule| installed(baked.set).contains(rule.package)) {
+        if let Left::Text(text) = rule.left {
+            shared.file(rule.path, 0o600, text, origin())?;
+        }
+    }
     let held = held(baked.base, baked.baked)?;
     for unit in &held {
         let path = format!("{}/{unit}.d/{HOLD}", units::CONFIGURATION);
@@ -68,10 +73,14 @@ fn origin() -> Origin {
     Origin::Rule { rule: RULE }
 }
 
+fn installed(set: &PackageSet) -> BTreeSet<&str> {
+    set.install.iter().map(|package| package.name.as_str()).collect()
+}
+
 /// Lines of `reconfigure`: a package that was installed for all nodes and is one host's, and the files that it only makes where there
 /// is none.
 fn reconfigured(baked: &Baked<'_>) -> Vec<String> {
-    let installed: BTreeSet<&str> = baked.set.install.iter().map(|package| package.name.as_str()).collect();
+    let installed = installed(baked.set);
     let made = per_host::reconfigured();
     let mut lines = Vec::new();
     for (package, files) in made.iter().filter(|(package, _)| installed.contains(package)) {

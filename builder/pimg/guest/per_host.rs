@@ -60,17 +60,6 @@ pub struct Rule {
     pub maker: Maker,
 }
 
-/// What the end of a bake has to do with an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tidy {
-    /// It may be shared.
-    Keep,
-    /// It must not be in the layer.
-    Remove,
-    /// This text has to stand there instead.
-    Replace(&'static str),
-}
-
 /// State of one node in a layer that nodes share.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{path}` would be the same on every node, and must not be: {rule}")]
@@ -240,43 +229,28 @@ pub const RULES: [Rule; 56] = [
 /// The self-signed certificate has a link by its hash, which follows the machine's name.
 const CERTIFICATE_LINKS: &str = "/etc/ssl/certs/*.0";
 const CERTIFICATE: &str = "ssl-cert-snakeoil.pem";
+const CERTIFICATE_PATH: &str = "/etc/ssl/certs/ssl-cert-snakeoil.pem";
 
 /// The rule for a path of the root file system, which begins with `/`; what lies there may be allowed all the same.
 pub fn rule_for(path: &str) -> Option<&'static Rule> {
     RULES.iter().find(|rule| matches(rule.path, path))
 }
 
-/// What the end of a bake has to do with an entry of its layer. Deletions are no entries: they bring nothing.
-pub fn tidy(path: &str, found: Found<'_>) -> Tidy {
-    if let Found::Directory = found {
-        return Tidy::Keep;
-    }
-    if let Found::Symlink(CERTIFICATE) = found {
-        return if matches(CERTIFICATE_LINKS, path) { Tidy::Remove } else { Tidy::Keep };
-    }
-    match (rule_for(path).map(|rule| rule.left), found) {
-        (None, _) => Tidy::Keep,
-        (Some(Text(text)), Found::File(content)) if content == text.as_bytes() => Tidy::Keep,
-        (Some(Text(text)), _) => Tidy::Replace(text),
-        (Some(Link), Found::Symlink(_)) => Tidy::Keep,
-        (Some(Nothing | Link), _) => Tidy::Remove,
-    }
-}
-
-/// Refuses an entry that no layer which nodes share may have.
+/// Refuses what no layer that nodes share may have: whoever makes one leaves it out, whoever takes one refuses it. Deletions are no
+/// entries, as they bring nothing.
 ///
 /// # Errors
 /// It is state of one node.
 pub fn check(path: &str, found: Found<'_>) -> Result<(), Offence> {
-    if tidy(path, found) == Tidy::Keep {
-        return Ok(());
-    }
-    let of = if matches!(found, Found::Symlink(CERTIFICATE)) {
-        "/etc/ssl/certs/ssl-cert-snakeoil.pem"
-    } else {
-        path
+    let is_certificate = found == Found::Symlink(CERTIFICATE) && matches(CERTIFICATE_LINKS, path);
+    let rule = if is_certificate { rule_for(CERTIFICATE_PATH) } else { rule_for(path) };
+    let is_allowed = |rule: &&Rule| match (rule.left, found) {
+        (_, Found::Directory) => true,
+        (Link, Found::Symlink(_)) => true,
+        (Text(text), Found::File(content)) => content == text.as_bytes(),
+        _ => false,
     };
-    match rule_for(of) {
+    match rule.filter(|rule| !is_allowed(rule)) {
         Some(rule) => Err(Offence { path: path.to_owned(), rule: *rule }),
         None => Ok(()),
     }
@@ -317,11 +291,10 @@ fn matches_name(pattern: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Found, Maker, RULES, Tidy, check, reconfigured, rule_for, tidy};
+    use super::{Found, Maker, RULES, check, reconfigured, rule_for};
 
     #[test]
     fn state_of_one_node_is_refused_with_the_package_that_makes_it() {
-        let file = Found::File(b"x");
         for (path, package) in [
             ("/etc/ssh/ssh_host_ed25519_key.pub", "openssh-server"),
             ("/var/lib/systemd/random-seed", "systemd"),
@@ -330,10 +303,10 @@ mod tests {
             ("/home/alice/.config/com.raspberrypi.connect/auth.key", "rpi-connect"),
             ("/etc/postfix/main.cf", "postfix"),
         ] {
-            let said = check(path, file).expect_err(path).to_string();
+            let said = check(path, Found::File(b"x")).expect_err(path).to_string();
             assert!(said.contains(path) && said.ends_with(&format!("of package `{package}`")), "{said}");
-            assert_eq!(tidy(path, file), Tidy::Remove, "{path}");
         }
+        assert!(check("/etc/ssh/ssh_host_rsa_key", Found::Symlink("/x")).is_err(), "a link to the same key");
     }
 
     #[test]
@@ -347,24 +320,23 @@ mod tests {
             "/home/alice/.config/other/auth.key",
             "/usr/share/doc/etc/hostid",
         ] {
-            assert_eq!(tidy(path, Found::File(b"x")), Tidy::Keep, "{path}");
             assert_eq!(check(path, Found::File(b"x")), Ok(()), "{path}");
         }
-        assert_eq!(tidy("/var/lib/pve-cluster/backup", Found::Directory), Tidy::Keep);
+        assert_eq!(check("/var/lib/pve-cluster/backup", Found::Directory), Ok(()));
     }
 
     #[test]
     fn what_makes_a_program_make_it_may_stay() {
         let name = "/etc/iscsi/initiatorname.iscsi";
-        assert_eq!(tidy(name, Found::File(b"InitiatorName=iqn.x\n")), Tidy::Replace("GenerateName=yes\n"));
+        assert!(check(name, Found::File(b"InitiatorName=iqn.x\n")).is_err());
         assert_eq!(check(name, Found::File(b"GenerateName=yes\n")), Ok(()));
         let id = "/var/lib/dbus/machine-id";
-        assert_eq!(tidy(id, Found::Symlink("/etc/machine-id")), Tidy::Keep);
-        assert_eq!(tidy(id, Found::File(b"0123")), Tidy::Remove);
+        assert_eq!(check(id, Found::Symlink("/etc/machine-id")), Ok(()));
+        assert!(check(id, Found::File(b"0123")).is_err());
         let link = Found::Symlink("ssl-cert-snakeoil.pem");
         let said = check("/etc/ssl/certs/77d6d8bd.0", link).expect_err("follows the name").to_string();
         assert!(said.contains("of package `ssl-cert`"), "{said}");
-        assert_eq!(tidy("/etc/ssl/certs/4042bcee.0", Found::Symlink("ISRG_Root_X1.pem")), Tidy::Keep);
+        assert_eq!(check("/etc/ssl/certs/4042bcee.0", Found::Symlink("ISRG_Root_X1.pem")), Ok(()));
     }
 
     #[test]

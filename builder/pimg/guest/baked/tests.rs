@@ -16,7 +16,7 @@ fn package(name: &str) -> LocalPackage {
 
 fn set() -> PackageSet {
     PackageSet {
-        install: ["chrony", "postfix", "smtp", "ssl-cert"].map(package).to_vec(),
+        install: ["chrony", "open-iscsi", "postfix", "smtp", "ssl-cert"].map(package).to_vec(),
         preseeds: vec![
             "postfix postfix/main_mailer_type select Local only".to_owned(),
             "postfix postfix/mailname string a.example".to_owned(),
@@ -77,13 +77,18 @@ fn an_image_has_lists_in_place_of_a_repository() {
     assert!(untouched(&found, "/etc/apt/sources.list.d/pimg-embedded.sources"));
     assert_eq!(put(&found, "/var/lib/pimg/packages/baked").0, "");
     let (install, _) = put(&found, "/var/lib/pimg/packages/install");
-    assert_eq!(install, "chrony:arm64=1\npostfix:arm64=1\nsmtp:arm64=1\nssl-cert:arm64=1\n");
+    assert_eq!(
+        install,
+        "chrony:arm64=1\nopen-iscsi:arm64=1\npostfix:arm64=1\nsmtp:arm64=1\nssl-cert:arm64=1\n"
+    );
     let expected = "ssl-cert /etc/ssl/private/ssl-cert-snakeoil.key /etc/ssl/certs/ssl-cert-snakeoil.pem\n\
                     postfix /etc/mailname /etc/postfix/main.cf\nsmtp\n";
     assert_eq!(put(&found, "/var/lib/pimg/packages/reconfigure").0, expected);
     // what is asked again has forgotten all of its answers, whoever they depend on
     let (answers, mode) = put(&found, "/var/lib/pimg/packages/answers");
     assert_eq!((answers.lines().count(), mode), (3, 0o600));
+    let name = put(&found, "/etc/iscsi/initiatorname.iscsi");
+    assert_eq!(name, ("GenerateName=yes\n".to_owned(), 0o600), "no two nodes have one name");
     let (hold, _) = put(&found, "/etc/systemd/system/postfix.service.d/50-pimg-hold.conf");
     assert!(hold.ends_with("[Unit]\nConditionPathExists=/var/lib/pimg/packages/verified\n"), "{hold}");
     assert!(
