@@ -87,7 +87,7 @@ const fn rule(
 }
 
 /// All kinds of it. Packages whose scripts run again come in the order in which they do: what one makes, another looks for.
-pub const RULES: [Rule; 56] = [
+pub const RULES: [Rule; 58] = [
     rule("/etc/hostname", "the name of the machine", "systemd", Nothing, Image),
     rule("/etc/hosts", "the address of the machine", "netbase", Nothing, Image),
     rule("/etc/machine-id", "the machine id", "systemd", Nothing, Image),
@@ -142,6 +142,9 @@ pub const RULES: [Rule; 56] = [
     rule("/etc/nvme/hostnqn", "the name among NVMe hosts", "nvme-cli", Nothing, Reconfigure),
     rule("/etc/nvme/hostid", "the number among NVMe hosts", "nvme-cli", Nothing, Reconfigure),
     rule("/etc/bind/rndc.key", "the key of the name server", "bind9", Nothing, Reconfigure),
+    // a database of Berkeley DB has a number of its own each time that it is made; it is made together with its text
+    rule("/etc/aliases", "who reads the mail of root", "postfix", Nothing, Reconfigure),
+    rule("/etc/aliases.db", "who reads the mail of root", "postfix", Nothing, Reconfigure),
     rule("/etc/mailname", "the domain of mail", "postfix", Nothing, Reconfigure),
     rule("/etc/postfix/main.cf", "the name of the mail server", "postfix", Nothing, Reconfigure),
     rule(

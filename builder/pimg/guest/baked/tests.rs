@@ -82,7 +82,7 @@ fn an_image_has_lists_in_place_of_a_repository() {
         "chrony:arm64=1\nopen-iscsi:arm64=1\npostfix:arm64=1\nsmtp:arm64=1\nssl-cert:arm64=1\n"
     );
     let expected = "ssl-cert /etc/ssl/private/ssl-cert-snakeoil.key /etc/ssl/certs/ssl-cert-snakeoil.pem\n\
-                    postfix /etc/mailname /etc/postfix/main.cf\nsmtp\n";
+                    postfix /etc/aliases /etc/aliases.db /etc/mailname /etc/postfix/main.cf\nsmtp\n";
     assert_eq!(put(&found, "/var/lib/pimg/packages/reconfigure").0, expected);
     // what is asked again has forgotten all of its answers, whoever they depend on
     let (answers, mode) = put(&found, "/var/lib/pimg/packages/answers");
