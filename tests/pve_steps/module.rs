@@ -27,6 +27,57 @@ fn node(module: &str) -> Node {
     node
 }
 
+/// A node whose image has brought the package of the module for these kernels; `loading` is the one that it loads on.
+fn prebuilt(packages: &[&str], loading: Option<&str>) -> Node {
+    let node = node("prebuilt");
+    let names: Vec<_> = packages.iter().map(|kernel| format!("installed zfs-modules-{kernel}\\n")).collect();
+    let listed = names.concat();
+    node.stub(
+        "dpkg-query",
+        &format!("case $* in *zfs-modules*) printf '{listed}' ;; *) echo '2.4.4-1~bpo13+1' ;; esac"),
+    );
+    if let Some(kernel) = loading {
+        node.put("module", kernel);
+    }
+    node
+}
+
+#[test]
+fn a_module_that_came_with_the_image_is_only_verified() {
+    let node = prebuilt(&[RUNNING], Some(RUNNING));
+    node.run("zfs-module").done();
+    let calls = node.calls();
+    assert!(
+        node.called("modprobe zfs") && node.called("systemctl restart zfs-load-module.service"),
+        "{calls}"
+    );
+    assert!(
+        !node.called("dkms") && !node.called("depmod"),
+        "nothing is made, and nothing is searched: {calls}"
+    );
+    assert_eq!(node.read("hostid"), "0123abcd\n");
+    assert!(!node.has("etc/dkms/no-autoinstall"), "a later kernel may get its module by zfs-dkms");
+}
+
+#[test]
+fn a_kernel_without_its_package_of_modules_stops_with_the_mend() {
+    let node = prebuilt(&["6.12.47+rpt-rpi-2712"], None);
+    node.put("etc/dkms/no-autoinstall", "");
+    node.run("zfs-module").stopped(&[
+        &format!("there is no zfs module for the kernel {RUNNING} (there is one for: 6.12.47+rpt-rpi-2712)"),
+        "build the image again",
+        "module = \"dkms\"",
+    ]);
+    assert!(!node.called("dkms "), "zfs-dkms is for later kernels: {}", node.calls());
+    prebuilt(&[], None).run("zfs-module").stopped(&["there is one for: none"]);
+    let damaged = prebuilt(&[RUNNING], Some(RUNNING));
+    damaged.put("damaged", "");
+    damaged.run("zfs-module").retries(&["zfs-modules-6.12.47", "does not load", "dmesg"]);
+    let other_tools = prebuilt(&[RUNNING], Some(RUNNING));
+    other_tools.stub("dpkg-query", "echo 2.3.4-pve1");
+    other_tools.run("zfs-module").stopped(&["the module of ZFS is 2.4.4-1 and its tools are 2.3.4-pve1"]);
+}
+
 #[test]
 fn the_module_is_built_for_the_running_kernel_and_for_no_other() {
     let node = node("dkms");

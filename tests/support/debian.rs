@@ -14,6 +14,16 @@ use crate::support;
 /// What apt of this machine chooses for a node with this status that asks for `names`; `work` is a directory for it.
 /// `None` where Debian is out of reach.
 pub(crate) fn downloaded(names: &[&str], status: &[u8], work: &Path) -> Option<Vec<LocalPackage>> {
+    let kept = directory(names, status, work)?;
+    let entries = fs::read_dir(&kept).expect("the downloaded packages");
+    let mut files: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "deb"));
+    files.sort();
+    Some(files.into_iter().map(local_package).collect())
+}
+
+/// The directory with the files of the same.
+pub(crate) fn directory(names: &[&str], status: &[u8], work: &Path) -> Option<PathBuf> {
     let key = Sha256Digest::of(&[status, names.join(" ").as_bytes()].concat()).to_string();
     let home = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let home = home.or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache")))?;
@@ -22,11 +32,7 @@ pub(crate) fn downloaded(names: &[&str], status: &[u8], work: &Path) -> Option<V
         download(names, work, status, &kept)?;
         fs::write(kept.join("complete"), "").expect("writing a mark");
     }
-    let entries = fs::read_dir(&kept).expect("the downloaded packages");
-    let mut files: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "deb"));
-    files.sort();
-    Some(files.into_iter().map(local_package).collect())
+    Some(kept)
 }
 
 pub(crate) fn local_package(file: PathBuf) -> LocalPackage {

@@ -11,6 +11,10 @@ repository=$step_state/repo
 source=${step_source:-/etc/apt/sources.list.d/pimg-embedded.sources}
 export DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true APT_LISTCHANGES_FRONTEND=none
 export NEEDRESTART_SUSPEND=1
+# the packages were installed when the image was built: there is no repository, and less is left to do
+baked=no
+# shellcheck source=step-baked.sh
+if [ -e "$state/baked" ]; then baked=yes && . "$step_lib/step-baked.sh"; fi
 
 # apt with a world of its own: this source alone, its own lists, no cache on disk, no pins. What the other sources
 # name may be out of reach, or newer than the lock. The repository is trusted because it came with the image, so
@@ -23,18 +27,6 @@ embedded=(-q -o "Dir::Etc::SourceList=$source" -o Dir::Etc::SourceParts=/dev/nul
   -o Dpkg::Options::=--force-confold -o Dpkg::Options::=--force-confdef)
 
 lines() { if [ -e "$state/$1" ]; then LC_ALL=C sort -u "$state/$1"; fi; }
-
-# Every installed package, as `name:architecture=version`.
-installed() {
-  dpkg-query -W -f '${db:Status-Status} ${Package}:${Architecture}=${Version}\n' |
-    sed -n 's/^installed //p' | LC_ALL=C sort
-}
-# Every package that is not wholly gone, by all the names that it can be called by.
-present() {
-  dpkg-query -W -f '${db:Status-Status} ${Package} ${Architecture}\n' | awk -v native="$(dpkg --print-architecture)" '
-    $1 == "not-installed" || $1 == "config-files" { next }
-    { print $2 ":" $3 } $3 == native || $3 == "all" { print $2 }' | LC_ALL=C sort
-}
 # those_of LIST COMMAND: the lines of LIST that COMMAND prints too; `without LIST COMMAND`: those that it does not
 those_of() { local out; out=$($2); LC_ALL=C comm -12 <(lines "$1") <(printf '%s\n' "$out"); }
 without() { local out; out=$($2); LC_ALL=C comm -23 <(lines "$1") <(printf '%s\n' "$out"); }
@@ -72,6 +64,11 @@ apply() {
   [ ! -e "$state/verified" ] || return 0
   debconf_after_cut
   lines install | dpkg_after_cut "$repository/pool" || step_say 'dpkg cannot go on alone, apt is asked'
+  if [ "$baked" = yes ]; then
+    baked_complete
+    baked_configure
+    return
+  fi
   if [ -e "$state/answers" ]; then debconf-set-selections "$state/answers"; fi
   mkdir -p "$state/lists/partial"
   # a set that only removes or holds comes without a repository
@@ -92,6 +89,7 @@ verify() {
     check
     date -u +%FT%TZ | step_commit "$state/verified"
   fi
+  [ "$baked" = no ] || baked_release
   rm -rf "$state/lists" "$state/answers"
   [ -e "$state/keep" ] || rm -rf "$source" "$repository"
 }
