@@ -50,7 +50,8 @@ fn a_user_sees_the_same() {
     if is_user() {
         let (lines, code) = said(Ids::Range, LOOK);
         assert_eq!((code, lines.last().map(String::as_str)), (Some(7), Some("42:43")), "{lines:?}");
-        let (lines, code) = said(Ids::One, "id -u; touch \"$HOME/x\" 2>/dev/null; unshare --mount true && echo mounts");
+        let (lines, code) =
+            said(Ids::One, "id -u; touch \"$HOME/x\" 2>/dev/null; unshare --mount true && echo mounts");
         assert_eq!((code, lines), (Some(0), vec!["0".to_owned(), "mounts".to_owned()]));
         return;
     }
@@ -80,7 +81,8 @@ fn all_inside_is_gone_once_it_is_to_stop() {
     let dir = tempfile::tempdir().expect("a directory");
     let beat = dir.path().join("beat");
     // a process that no parent waits for
-    let script = format!("setsid sh -c 'while :; do date +%N >{}; sleep 0.05; done' & sleep 600", beat.display());
+    let script =
+        format!("setsid sh -c 'while :; do date +%N >{}; sleep 0.05; done' & sleep 600", beat.display());
     let seen = || std::fs::read(&beat).is_ok_and(|text| !text.is_empty());
     let error = run(program(), Ids::Range, &shell(&script), &mut |_| {}, &seen).expect_err("it was to stop");
     assert_eq!(error.to_string(), "interrupted");

@@ -78,7 +78,8 @@ pub(super) fn is_opaque(path: &Path) -> bool {
 pub(super) fn set_time(path: &Path, seconds: i64, nanoseconds: u32) -> Result {
     let time = Timespec { tv_sec: seconds, tv_nsec: nanoseconds.into() };
     let times = Timestamps { last_access: time, last_modification: time };
-    rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW).map_err(|error| on(path)(error.into()))
+    rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)
+        .map_err(|error| on(path)(error.into()))
 }
 
 #[cfg(test)]

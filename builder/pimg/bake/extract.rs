@@ -89,7 +89,9 @@ impl Tree<'_> {
             Kind::Symlink => {
                 let target = root.read_link(inode.ino).map_err(failed)?;
                 symlink(std::ffi::OsStr::from_bytes(&target), &place).map_err(on(&place))?;
-                return own(&place, inode).and_then(|()| attributes::set_time(&place, inode.mtime.seconds, inode.mtime.nanoseconds));
+                return own(&place, inode).and_then(|()| {
+                    attributes::set_time(&place, inode.mtime.seconds, inode.mtime.nanoseconds)
+                });
             }
             Kind::Regular => {}
             Kind::CharDevice | Kind::BlockDevice | Kind::Fifo | Kind::Socket => return Ok(()),

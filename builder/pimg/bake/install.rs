@@ -131,7 +131,10 @@ mod tests {
 
     #[test]
     fn apt_says_how_far_it_is() {
-        assert_eq!(status("pmstatus:zsh:41.6667:Unpacking zsh (arm64)"), Some((41.6667, "Unpacking zsh (arm64)")));
+        assert_eq!(
+            status("pmstatus:zsh:41.6667:Unpacking zsh (arm64)"),
+            Some((41.6667, "Unpacking zsh (arm64)"))
+        );
         assert_eq!(status("(Reading database ... pmstatus:jq:5:Installed jq"), Some((5.0, "Installed jq")));
         assert_eq!(status("Setting up zsh ..."), None);
         assert_eq!(status("pmstatus:zsh:soon:x"), None);

@@ -35,7 +35,12 @@ const SCRIPTS: [(&str, &str); 5] = [
 ///
 /// # Errors
 /// A package cannot be read, or is not what the set says; or the operator asked to stop.
-pub(super) fn write(kit: &Path, set: &PackageSet, epoch: i64, reporter: &dyn Reporter) -> Result<(), BakeError> {
+pub(super) fn write(
+    kit: &Path,
+    set: &PackageSet,
+    epoch: i64,
+    reporter: &dyn Reporter,
+) -> Result<(), BakeError> {
     let pool = kit.join("pool");
     fs::create_dir_all(&pool).map_err(HostError::file("create", &pool))?;
     let install = uncompressed(&set.install, &pool, reporter)?;
@@ -92,7 +97,11 @@ fn put(path: &Path, bytes: &[u8]) -> Result<(), BakeError> {
 
 /// The same packages with nothing compressed in them, in `pool`, in the same order. Decompressing is most of what dpkg
 /// does, and an emulator does it ten times slower.
-fn uncompressed(install: &[LocalPackage], pool: &Path, reporter: &dyn Reporter) -> Result<Vec<LocalPackage>, BakeError> {
+fn uncompressed(
+    install: &[LocalPackage],
+    pool: &Path,
+    reporter: &dyn Reporter,
+) -> Result<Vec<LocalPackage>, BakeError> {
     let total = install.iter().map(|package| package.size).sum();
     let task = reporter.begin_many("decompressing packages", install.len(), Some(total));
     let next = AtomicUsize::new(0);

@@ -125,7 +125,10 @@ fn shadow(bytes: &[u8], began: i64, epoch: i64) -> Vec<u8> {
     let line = |line: &[u8]| {
         let mut fields: Vec<_> = line.split(|byte| *byte == b':').map(<[u8]>::to_vec).collect();
         if let Some(day) = fields.get_mut(2)
-            && std::str::from_utf8(day).ok().and_then(|day| day.parse::<i64>().ok()).is_some_and(|day| day >= began)
+            && std::str::from_utf8(day)
+                .ok()
+                .and_then(|day| day.parse::<i64>().ok())
+                .is_some_and(|day| day >= began)
         {
             *day = epoch.to_string().into_bytes();
         }
@@ -184,7 +187,9 @@ mod tests {
     #[test]
     fn a_compiled_module_fits_the_clamped_source() {
         let module = Path::new("usr/lib/python3/dist-packages/__pycache__/x.cpython-313.pyc");
-        let header = |flags: u8, time: u8| [&[1, 2, 3, 4, flags, 0, 0, 0, time, 0, 0, 0, 9, 0, 0, 0][..], b"code"].concat();
+        let header = |flags: u8, time: u8| {
+            [&[1, 2, 3, 4, flags, 0, 0, 0, time, 0, 0, 0, 9, 0, 0, 0][..], b"code"].concat()
+        };
         let clamp = |time: i64| time.min(7);
         assert_eq!(rewritten(module, &header(0, 9), (0, 0), &clamp), header(0, 7));
         assert_eq!(rewritten(module, &header(0, 5), (0, 0), &clamp), header(0, 5));

@@ -129,7 +129,8 @@ impl Walk {
             return Err(format!("`/{}` is a device or a pipe, which no layer has", path.display()));
         };
         let is_directory = kind.is_dir();
-        let hides = is_hidden || matches!(content, Content::Directory { is_opaque: true }) || before.is_none();
+        let hides =
+            is_hidden || matches!(content, Content::Directory { is_opaque: true }) || before.is_none();
         let mut one = self.found(path, metadata, content)?;
         let is_made_anew = self.rewrite(path, &mut one.entry)?;
         one.is_as_before = match &before {
@@ -177,7 +178,13 @@ impl Walk {
 
     /// Whether the base has the same: kind, owner, mode, attributes, content. The time counts only where a package brought
     /// it, and never that of a directory, which changes with every entry.
-    fn is_as_before(&self, path: &Path, entry: &Entry, before: &Metadata, is_made_anew: bool) -> Result<bool> {
+    fn is_as_before(
+        &self,
+        path: &Path,
+        entry: &Entry,
+        before: &Metadata,
+        is_made_anew: bool,
+    ) -> Result<bool> {
         let (lower, upper) = (self.lower.join(path), self.upper.join(path));
         let is_alike = before.mode() & 0o7777 == entry.mode
             && (before.uid(), before.gid()) == (entry.uid, entry.gid)
@@ -194,7 +201,10 @@ impl Walk {
                 Content::File(size) => {
                     let now = fs::symlink_metadata(&upper).map_err(on(&upper))?.mtime();
                     let is_same_time = is_made_anew || now >= self.began || now == before.mtime();
-                    before.is_file() && is_same_time && before.len() == *size && read(&lower)? == read(&upper)?
+                    before.is_file()
+                        && is_same_time
+                        && before.len() == *size
+                        && read(&lower)? == read(&upper)?
                 }
                 Content::HardLink(_) | Content::Gone => false,
             })

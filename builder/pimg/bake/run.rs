@@ -81,8 +81,7 @@ pub(super) struct Packed {
 }
 
 /// Directories below the work directory that a bake fills.
-pub(super) const TREES: [&str; 8] =
-    ["lower", "files", "upper", "scratch", "root", "kit", "out", "emulators"];
+pub(super) const TREES: [&str; 8] = ["lower", "files", "upper", "scratch", "root", "kit", "out", "emulators"];
 
 struct Bake<'a> {
     job: &'a BakeJob<'a>,
@@ -124,7 +123,8 @@ impl<'a> Bake<'a> {
     }
 
     fn install(&self) -> Result<(), BakeError> {
-        let installer = Installer { work: &self.work, emulator: self.emulator.as_ref(), epoch: self.job.epoch };
+        let installer =
+            Installer { work: &self.work, emulator: self.emulator.as_ref(), epoch: self.job.epoch };
         let mut progress = Progress::new(self.reporter, self.job.packages);
         let done = self.run("installing packages", &installer.job()?, &mut |line| progress.hear(line));
         progress.end();
@@ -132,7 +132,12 @@ impl<'a> Bake<'a> {
     }
 
     /// Runs a job inside, logs each line for which `hear` says that it is for people, and demands success.
-    fn run(&self, doing: &'static str, job: &Inside, hear: &mut dyn FnMut(&str) -> bool) -> Result<(), BakeError> {
+    fn run(
+        &self,
+        doing: &'static str,
+        job: &Inside,
+        hear: &mut dyn FnMut(&str) -> bool,
+    ) -> Result<(), BakeError> {
         self.log.line(&format!("== {doing}"));
         let mut listen = |line: &str| {
             if hear(line) {
@@ -155,7 +160,8 @@ impl<'a> Bake<'a> {
         let task = serde_json::to_string(&Task::Clear).expect("a word can be written");
         let job = Inside { work: self.work.clone(), task, ..Inside::default() };
         // also after the operator asked to stop
-        let status = namespace::run(self.job.program, Ids::Range, &job, &mut |line| self.log.line(line), &|| false)?;
+        let status =
+            namespace::run(self.job.program, Ids::Range, &job, &mut |line| self.log.line(line), &|| false)?;
         if status.success() {
             return Ok(());
         }
@@ -211,4 +217,3 @@ impl<'a> Bake<'a> {
         }
     }
 }
-
