@@ -1,6 +1,7 @@
 //! A baked layer on its way into images: archives written by hand, with every kind of entry that a layer has and some that
 //! none may have, and what the kernel, the judges and a person make of it.
 #![expect(clippy::disallowed_methods, reason = "tests run pimg and its judges")]
+#![allow(dead_code, reason = "other test programs use more of what is shared")]
 
 #[path = "../support/archive.rs"]
 mod archive;

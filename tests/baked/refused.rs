@@ -118,7 +118,7 @@ fn a_file_that_is_not_what_its_manifest_says() {
         (LayerFile { tar_sha256: other, ..layer.clone() }, "expected digest of the archive "),
         (LayerFile { size: layer.size + 1, ..layer.clone() }, "expected length in bytes "),
         (LayerFile { tar_size: layer.tar_size + 512, ..layer.clone() }, "expected bytes of the archive "),
-        (LayerFile { entries: 1, ..layer.clone() }, "expected entries 1, got 2"),
+        (LayerFile { entries: 1, content_size: 1, ..layer.clone() }, "expected entries 1, got 2"),
         (LayerFile { entries: 3, ..layer.clone() }, "expected entries 3, got 2"),
     ] {
         let (told, class) = refusal(&layer, dir.path());
