@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::io::Read;
 
 use pimg_disk::ext4::{self, Attributes, Editor, Kind as Found, Timestamp};
-use pimg_disk::overlay::BLOCK_SIZE;
 
 use super::archive::walk;
 use super::boot::Boot;
@@ -31,11 +30,7 @@ pub(super) fn apply(
         Place::Boot(path) => boot.put(&path, entry, content),
         Place::BootMount => Ok(()),
     })?;
-    root.finish()?;
-    let mib = (image.overlay().dirty_count() * BLOCK_SIZE).div_ceil(1 << 20);
-    let task = reporter.begin("baked base", None);
-    reporter.finish(task, &format!("{} entries, {mib} MiB", layer.entries));
-    Ok(())
+    root.finish()
 }
 
 struct Root {
