@@ -137,6 +137,6 @@ fn the_map_and_the_pipeline_list_the_same_steps() {
         text.starts_with(|c: char| c.is_ascii_digit()).then(|| text.to_owned())
     });
     let rows: Vec<_> = rows.collect();
-    assert_eq!(rows.len(), 13);
+    assert_eq!(rows.len(), 14);
     assert_eq!(rows, listed.collect::<Vec<_>>());
 }

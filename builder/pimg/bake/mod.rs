@@ -12,5 +12,6 @@ mod log;
 pub mod manifest;
 pub mod normal;
 mod pack;
+pub mod recipe;
 pub mod run;
 mod seen;
