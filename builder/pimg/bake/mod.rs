@@ -2,4 +2,5 @@
 
 pub mod error;
 pub mod manifest;
+pub mod recipe;
 pub mod run;

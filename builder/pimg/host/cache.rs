@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::bakes;
 use super::error::HostError;
 use super::files::{FileLock, disk_usage, list_directories, remove_tree, write_atomic};
 
@@ -55,6 +56,8 @@ impl CacheDir {
             return Ok(0);
         }
         let _lock = Self::take_over(path)?;
+        // only these may hold what this user cannot remove as other files are removed
+        bakes::remove_left_behind(&path.join(bakes::BUCKET))?;
         remove_tree(path)
     }
 
@@ -71,7 +74,9 @@ impl CacheDir {
         for bucket in list_directories(path)? {
             let name = bucket.file_name().unwrap_or_default().to_string_lossy();
             // whoever waits for a lock that is removed waits for nobody
-            if is_bucket(&name) && name != LOCKS {
+            if name == bakes::BUCKET {
+                freed += bakes::clean(&bucket, oldest)?;
+            } else if is_bucket(&name) && name != LOCKS {
                 freed += clean_bucket(&bucket, oldest)?;
             }
         }

@@ -1,5 +1,6 @@
 //! The operator's machine: its files, programs, environment and clock. No other room reaches for them.
 
+pub mod bakes;
 pub mod cache;
 pub mod card;
 pub mod device;

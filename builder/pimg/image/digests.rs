@@ -18,7 +18,7 @@ const BOOT_MOUNT: &str = "/boot/firmware";
 pub type Digests = BTreeMap<String, String>;
 
 /// Digest of what a file is to hold, in lower-case hexadecimal. Not for showing where the content is a secret.
-pub(super) fn sha256_of(content: &Content) -> String {
+pub fn sha256_of(content: &Content) -> String {
     match content {
         Content::Bytes(bytes) => Sha256Digest::of(bytes).to_string(),
         Content::Secret(secret) => Sha256Digest::of(secret.expose()).to_string(),

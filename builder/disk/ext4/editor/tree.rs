@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::attributes::Attributes;
 use super::session::{Editor, Found, conflict};
-use crate::ext4::Error;
 use crate::ext4::adapter::display;
 use crate::ext4::raw_inode::TimeField;
+use crate::ext4::{Error, Kind};
 
 /// What a node that holds no content is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +55,24 @@ impl Editor {
             place => place?,
         };
         Ok(self.lookup(path, place.parent, &place.name)?.is_some())
+    }
+
+    /// What is at `path`, the link at its end not followed; `None` where nothing is.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], and [`Error::Conflict`] where something above is no directory.
+    pub fn kind(&mut self, path: impl AsRef<[u8]>) -> Result<Option<Kind>, Error> {
+        let path = path.as_ref();
+        if path == b"/" {
+            return Ok(Some(Kind::Directory));
+        }
+        let place = match self.place(path) {
+            Err(Error::NotFound { .. }) => return Ok(None),
+            place => place?,
+        };
+        let Some(found) = self.lookup(path, place.parent, &place.name)? else { return Ok(None) };
+        let unknown = || Error::Corrupt(format!("`{}` is of no kind that there is", display(path)));
+        Kind::of_mode(found.kind).map(Some).ok_or_else(unknown)
     }
 
     /// Makes an empty directory. Default access control lists and set-group-id are not inherited.
@@ -200,6 +218,19 @@ impl Editor {
             self.remove_contents(path, found.number)?;
         }
         self.remove_entry(path, place.parent, &place.name, found)
+    }
+
+    /// Removes everything inside a directory, which stays as it is.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Conflict`] for anything but a directory; as [`Editor::remove_all`].
+    pub fn clear(&mut self, path: impl AsRef<[u8]>) -> Result<(), Error> {
+        let path = path.as_ref();
+        let found = self.existing(path)?;
+        if !found.is_directory() {
+            return Err(conflict(path, "is not a directory"));
+        }
+        self.remove_contents(path, found.number)
     }
 
     /// Empties a directory; with a list of what is left to do rather than by recursion, as nothing bounds the

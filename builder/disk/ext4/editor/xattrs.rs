@@ -50,6 +50,19 @@ impl Editor {
         self.set_changed(path, target.found.number)
     }
 
+    /// Names of the extended attributes of `path`, with their prefixes.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Corrupt`] where they cannot be read.
+    pub fn xattr_names(&mut self, path: impl AsRef<[u8]>) -> Result<Vec<String>, Error> {
+        let path = path.as_ref();
+        let number = self.existing_or_root(path)?.number;
+        self.call(path, |fs| {
+            let (inode, raw) = fs.read_inode_verified(number)?;
+            xattr::list_names(fs, &inode, &raw)
+        })
+    }
+
     fn set_acl(&mut self, path: &[u8], target: &Target, name: &str, value: &[u8]) -> Result<(), Error> {
         let list = Acl::from_xattr(value)?;
         let stored = list.as_ref().filter(|list| name == DEFAULT_ACL || !list.is_plain());
