@@ -97,6 +97,11 @@ impl<R: Read> HashingReader<R> {
     pub fn finish(self) -> (Sha256Digest, u64) {
         (Sha256Digest(self.hasher.finalize().into()), self.length)
     }
+
+    /// As [`Self::finish`], and gives back what was read from.
+    pub fn into_parts(self) -> (R, Sha256Digest, u64) {
+        (self.inner, Sha256Digest(self.hasher.finalize().into()), self.length)
+    }
 }
 
 impl<R: Read> Read for HashingReader<R> {

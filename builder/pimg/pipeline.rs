@@ -8,20 +8,22 @@
 //!  6. render overlays
 //!  7. resolve packages, or take them from the lock
 //!  8. get packages and downloads
-//!  9. plan: overlays, packages and the rules of the guest
-//! 10. find or make the golden layer, and lay a working image over it
-//! 11. apply the plan
-//! 12. check the result: file systems, every change read back
-//! 13. write it out and publish it
+//!  9. bake: find or make the layer of packages, and open base and layer as one base
+//! 10. plan: overlays, packages and the rules of the guest
+//! 11. find or make the golden layer, and lay a working image over it
+//! 12. apply the plan
+//! 13. check the result: file systems, every change read back
+//! 14. write it out and publish it
 //!
 //! The table in `builder/README.md` has the same steps in the same order; a test compares them. Steps 1 to 3 are
 //! `cli` and `command::hosts`, the others are calls here, and what each means is in its room.
 
+mod bake;
 mod base;
 mod faults;
-mod golden;
 mod identity;
 mod jobs;
+mod kept_layers;
 mod known_secrets;
 mod prepare;
 mod publish;
@@ -34,7 +36,8 @@ use std::num::NonZero;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-pub use base::CheckedBase;
+pub use bake::{BakedSet, bake_hosts, find_baked};
+pub use base::{Baked, CheckedBase};
 pub(crate) use identity::made_seed;
 pub use identity::{Identities, Identity};
 pub use known_secrets::{KnownSecrets, known_secrets};
@@ -44,7 +47,7 @@ pub use seal::{digest_file, seal};
 pub use secrets::HostSecrets;
 pub use signing::{PROJECT_KEY, SigningError, Unsigned, open_key, password, project_key, signer};
 
-use golden::GoldenLayers;
+use kept_layers::KeptLayers;
 use publish::{Finished, Output, publish};
 
 use pimg_disk::Named;
@@ -85,7 +88,7 @@ pub struct Recipe<'a> {
     pub afresh: Option<&'a Path>,
 }
 
-/// Builds all hosts, steps 4 to 13, into files below `out`.
+/// Builds all hosts, steps 4 to 14, into files below `out`.
 ///
 /// # Errors
 /// The first step that fails; `out` is as it was for the host that failed and all behind it.
@@ -104,7 +107,7 @@ pub fn build(
             // asked for when the lock is written, which is a part of what was built from
             let source = source.get_or_init(|| git::commit(&context.project)).as_ref();
             let output = Output { staging: &staging, format, shared, key: key.as_ref(), source };
-            // 13
+            // 14
             publish(finished, image, &output, context)
         })?;
     if let Some(why @ Unsigned::Hindered(_)) = unsigned {
@@ -113,7 +116,7 @@ pub fn build(
     Ok(built)
 }
 
-/// Gives the finished image of the one host of `recipe` to `take` instead of writing it to a file, steps 4 to 12. Work
+/// Gives the finished image of the one host of `recipe` to `take` instead of writing it to a file, steps 4 to 13. Work
 /// files lie in `work`, and the image lives as long as the call.
 ///
 /// # Errors
@@ -132,7 +135,7 @@ pub fn with_finished_image<R: Send>(
 type Take<'t, R> =
     dyn Fn(&Finished<'_>, &dyn BlockRead, &Shared<'_>, &Context<'_>) -> Result<R, Failure> + Sync + 't;
 
-/// Steps 4 to 12 for all hosts, some at the same time, for images of this format.
+/// Steps 4 to 13 for all hosts, some at the same time, for images of this format.
 fn finish_hosts<R: Send>(
     recipe: &Recipe<'_>,
     format: Option<ImageFormat>,
@@ -147,7 +150,7 @@ fn finish_hosts<R: Send>(
     // 4, 5, 6, 7
     let update = if recipe.ingredients.locked { Update::Locked } else { Update::Keep };
     let preparation = Preparation { hosts: recipe.hosts, update, options: &recipe.ingredients.packages };
-    let prepared = prepare(&preparation, &network, context)?;
+    let mut prepared = prepare(&preparation, &network, context)?;
     if prepared.written {
         context.reporter.notice("wrote `pimg.lock`: keep it in git, and the same packages are built again");
     }
@@ -161,9 +164,11 @@ fn finish_hosts<R: Send>(
     // a lock that may not change is named as it is, with what it has for others
     let named = prepared.before.as_ref().filter(|_| recipe.ingredients.locked).unwrap_or(&prepared.lock);
     let lock_sha256 = Sha256Digest::of(named.to_text().as_bytes()).to_string();
-    let golden = GoldenLayers::open(network.derived_dir())?;
+    let layers = KeptLayers::open(network.derived_dir())?;
+    // 9
+    prepared.bake(&layers, &network, context)?;
     let frames = if network.is_afresh() { None } else { open_frames(network.cache_dir(), context) };
-    let shared = Shared { recipe, lock: &prepared.lock, lock_sha256, identities, network, golden, frames };
+    let shared = Shared { recipe, lock: &prepared.lock, lock_sha256, identities, network, layers, frames };
     let hosts: Vec<_> = prepared.hosts.iter().zip(&secrets).collect();
     let jobs = jobs::count(recipe.jobs, hosts.len());
     let name = |(host, _): &(&PreparedHost<'_>, _)| host.host.hostname.to_string();
@@ -196,7 +201,7 @@ struct Shared<'a> {
     lock_sha256: String,
     identities: Identities,
     network: Network<'a>,
-    golden: GoldenLayers,
+    layers: KeptLayers,
     frames: Option<FrameCache>,
 }
 
@@ -210,19 +215,23 @@ impl Shared<'_> {
         take: &Take<'_, R>,
     ) -> Result<R, Failure> {
         let started = env::now();
-        // 9
+        // 10
         let obtained = prepared.obtain(self.lock, &self.network)?;
         let planned = plan_host(prepared, &obtained, &self.identities, secrets, context)?;
         context.check_interrupt()?;
         let (host, base) = (prepared.host, prepared.base.as_ref());
         let (length, golden) = (planned.image_length, planned.changes.golden());
-        let golden = GoldenInputs::new(&base.image, base.raw_sha256, length, planned.epoch, golden);
+        let golden = GoldenInputs::new(&base.image, base.digest(), length, planned.epoch, golden);
         let disk_id = seed::disk_id(&self.identities.of(host)?.seed, &host.hostname);
         let finished = Finished { host, base, planned: &planned, disk_id, started };
         match self.finish(&finished, &golden, work, context, take) {
             // a cache may lose bytes like any other file; that must not cost a build
-            Err(_) if self.golden.forget_damaged(&golden, context)? => {
+            Err(_) if self.layers.forget_damaged(&golden, context)? => {
                 self.finish(&finished, &golden, work, context, take)
+            }
+            // what lies below was opened for all hosts
+            Err(failure) if self.layers.forget_if_damaged(base.digest())? => {
+                Err(failure.hint("the baked base in the cache was damaged and is gone: try again"))
             }
             done => done,
         }
@@ -237,13 +246,13 @@ impl Shared<'_> {
         take: &Take<'_, R>,
     ) -> Result<R, Failure> {
         let Finished { base, planned, disk_id, .. } = finished;
-        // 10
-        let layer = Named::new(self.golden.get(golden, context)?, *golden.key().as_bytes());
+        // 11
+        let layer = Named::new(self.layers.get(golden, context)?, *golden.key().as_bytes());
         let store = FileStore::in_directory(work).map_err(work_file(work))?;
         let image = WorkingImage::over(Arc::new(layer), &base.image, *disk_id, store)?;
-        // 11
-        apply(&image, planned.changes.host(), planned.epoch, context.reporter)?;
         // 12
+        apply(&image, planned.changes.host(), planned.epoch, context.reporter)?;
+        // 13
         check(&image, &planned.changes, context.reporter)?;
         take(finished, image.device().as_ref(), self, context)
     }

@@ -165,12 +165,13 @@ impl World {
 
     /// pimg in this project with these arguments alone.
     pub(crate) fn run_bare(&self, arguments: &[&str]) -> Outcome {
+        self.run_plain(&[arguments, &["--progress", "none"]].concat())
+    }
+
+    /// The same, with progress as the arguments say.
+    pub(crate) fn run_plain(&self, arguments: &[&str]) -> Outcome {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pimg"));
-        command
-            .args(arguments)
-            .args(["--progress", "none"])
-            .current_dir(self.dir.path())
-            .stdin(Stdio::null());
+        command.args(arguments).current_dir(self.dir.path()).stdin(Stdio::null());
         command.env_clear().env("HOME", self.join("home")).env("PIMG_CACHE", self.join("cache"));
         if let Some(secure) = &self.secure {
             command.env("SSL_CERT_FILE", secure.certificate());

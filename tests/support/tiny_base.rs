@@ -233,7 +233,7 @@ fn pattern(length: usize) -> Vec<u8> {
 }
 
 /// An uncompressed archive of one empty file: `newc` of cpio(5), padded as the kernel wants it.
-fn initramfs() -> Vec<u8> {
+pub(crate) fn initramfs() -> Vec<u8> {
     let entry = |name: &str, mode: u32| {
         let fields = [1, mode, 0, 0, 1, 0, 0, 0, 0, 0, 0, u32::try_from(name.len() + 1).unwrap_or(0), 0];
         let mut header = "070701".to_owned();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::bake_args::{BakeArgs, BakeFlags};
 use super::bump_args::BumpArgs;
 use super::doctor_args::DoctorArgs;
 use super::duration::duration;
@@ -112,6 +113,13 @@ pub enum Command {
         Environment:\n  SOURCE_DATE_EPOCH  The time of everything that is written, in seconds since 1970\n                     \
         [default: when the base was last written]")]
     Build(BuildArgs),
+
+    /// Install the locked packages into layers that images begin with
+    ///
+    /// A layer is made once for all hosts that have the same base, packages and settings, and `pimg build` does it by itself
+    /// where a profile says `bake = true`. The node then finds its packages installed. Needs Linux; root is not needed.
+    #[command(after_help = "Example:\n  pimg bake k8sctl-pi5l")]
+    Bake(BakeArgs),
 
     /// Check profiles, overlays and templates, without network
     #[command(after_help = "Example:\n  pimg check --profile k8sctl-pi5l")]
@@ -269,6 +277,10 @@ pub struct BuildArgs {
     #[command(flatten)]
     pub packages: LockedArgs,
 
+    /// When packages are installed.
+    #[command(flatten)]
+    pub bake: BakeFlags,
+
     /// Write images below DIR [default: out in the project]
     #[arg(short, long, value_name = "DIR", help_heading = "Output")]
     pub out: Option<PathBuf>,
@@ -388,6 +400,10 @@ pub struct PlanArgs {
     /// Where packages come from.
     #[command(flatten)]
     pub packages: PackageArgs,
+
+    /// When packages are installed.
+    #[command(flatten)]
+    pub bake: BakeFlags,
 
     /// Who may log in.
     #[command(flatten)]

@@ -65,6 +65,7 @@ pub(super) fn dispatch(
             let outcome = command::build::run(&build_request(args), context)?;
             presenter.show("build", &outcome)
         }
+        Command::Bake(args) => presenter.show("bake", &command::bake::run(&args.into(), context)?),
         Command::Lock(args) => {
             let outcome = command::lock::run(&lock_request(args), context)?;
             presenter.show("lock", &outcome)
@@ -134,6 +135,7 @@ pub(super) fn dispatch(
 pub(super) fn name(command: &Command) -> &'static str {
     match command {
         Command::Build(_) => "build",
+        Command::Bake(_) => "bake",
         Command::Check(_) => "check",
         Command::Lock(_) => "lock",
         Command::Fetch(_) => "fetch",
@@ -173,6 +175,7 @@ fn build_request(args: BuildArgs) -> BuildRequest {
             base: args.base,
             locked: args.packages.locked,
             release: args.release,
+            bake: args.bake.choice(),
             packages: args.packages.options(),
             ssh_keys: args.login.ssh_keys,
         },
@@ -217,6 +220,7 @@ fn plan_request(args: PlanArgs) -> PlanRequest {
     PlanRequest {
         profile: args.profile,
         base: args.base,
+        bake: args.bake.choice(),
         packages: args.packages.options(None),
         ssh_keys: args.login.ssh_keys,
     }

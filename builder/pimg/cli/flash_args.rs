@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::args::LoginArgs;
+use super::bake_args::BakeFlags;
 use super::package_args::LockedArgs;
 use crate::command::request::{FlashRequest, FlashSource, Ingredients};
 
@@ -45,6 +46,10 @@ pub struct FlashArgs {
     #[command(flatten)]
     pub packages: LockedArgs,
 
+    /// When packages are installed.
+    #[command(flatten)]
+    pub bake: BakeFlags,
+
     /// Who may log in.
     #[command(flatten)]
     pub login: LoginArgs,
@@ -64,6 +69,7 @@ impl From<FlashArgs> for FlashRequest {
             base: args.base,
             locked: args.packages.locked,
             release: args.release,
+            bake: args.bake.choice(),
             packages: args.packages.options(),
             ssh_keys: args.login.ssh_keys,
         };

@@ -1,6 +1,7 @@
 //! The command line: what was typed, and everything that is printed.
 
 pub mod args;
+mod bake_args;
 mod bump_args;
 mod dispatch;
 mod doctor_args;

@@ -10,6 +10,7 @@ use crate::command::outcome::{
 };
 use crate::plan::change::{Ownership, Partition};
 
+mod bake;
 mod bump;
 mod diff;
 mod doctor;
@@ -198,7 +199,11 @@ impl Show for PlanOutcome {
         rows.extend(self.changes.iter().map(|change| planned_row(change, verbose)));
         let size =
             self.raw_size.map_or_else(String::new, |size| format!(", {} on a card", human_bytes(size)));
-        let err = format!("{}: {}{size}\n", printable(&self.host), plural(self.changes.len(), "change"));
+        let mut err = format!("{}: {}{size}\n", printable(&self.host), plural(self.changes.len(), "change"));
+        if let Some(baked) = &self.baked {
+            let state = if baked.is_cached { "in the cache" } else { "not made yet" };
+            let _ = writeln!(err, "packages are in the baked layer {}, {state}", printable(&baked.key));
+        }
         Text { out: table(&rows), err }
     }
 }

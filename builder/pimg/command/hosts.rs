@@ -56,6 +56,7 @@ pub(super) fn to_make(
 ) -> Result<Vec<HostSpec>, Failure> {
     let mut hosts = load(selection, &ingredients.ssh_keys, context)?;
     override_base(&mut hosts, ingredients.base.as_deref())?;
+    override_bake(&mut hosts, ingredients.bake);
     if ingredients.release {
         require_ssh_keys(&hosts)?;
     }
@@ -118,6 +119,13 @@ pub(super) fn override_base(hosts: &mut [HostSpec], base: Option<&str>) -> Resul
         host.base.raw_sha256 = None;
     }
     Ok(())
+}
+
+/// Lets `--bake` and `--no-bake` take the place of what the profiles say.
+pub(super) fn override_bake(hosts: &mut [HostSpec], bake: Option<bool>) {
+    if let Some(bake) = bake {
+        hosts.iter_mut().for_each(|host| host.bake = bake);
+    }
 }
 
 fn keys_of(files: &[PathBuf]) -> Result<Vec<String>, Failure> {

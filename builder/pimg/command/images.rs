@@ -16,7 +16,7 @@ use crate::host::HostError;
 use crate::host::cache::CacheDir;
 use crate::host::files;
 use crate::image::looked_at::LookedAt;
-use crate::image::manifest;
+use crate::image::manifest::{self, LayerEntry};
 
 /// The word for the base of the other image.
 pub(super) const BASE: &str = "base";
@@ -133,6 +133,7 @@ struct Manifest {
     #[serde(default)]
     version: String,
     base: Base,
+    layer: Option<LayerEntry>,
     #[serde(default)]
     lock_sha256: Option<String>,
     image: Image,
@@ -178,6 +179,7 @@ pub(super) fn manifest_beside(image: &Path) -> Result<Option<BuiltFrom>, Failure
         version: manifest.version,
         base: manifest.base.source,
         base_raw_sha256: manifest.base.raw_sha256,
+        layer: manifest.layer,
         lock_sha256: manifest.lock_sha256,
         changes: manifest.changes.len(),
     }))

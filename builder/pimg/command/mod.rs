@@ -1,5 +1,6 @@
 //! The verbs of the command line, one file each: a request in, an outcome out, nothing printed.
 
+pub mod bake;
 pub mod build;
 pub mod bump;
 pub mod check;
@@ -12,6 +13,7 @@ pub mod flash;
 mod hosts;
 mod images;
 pub mod import;
+pub mod inside;
 pub mod inspect;
 pub mod keys;
 pub mod lock;

@@ -14,6 +14,7 @@ use serde::{Serialize, Serializer};
 use crate::failure::Class;
 use crate::plan::change::{Ownership, Partition};
 
+mod bake;
 mod bump;
 mod diff;
 mod doctor;
@@ -30,6 +31,7 @@ mod secrets;
 mod status;
 mod test;
 
+pub use bake::{BakeOutcome, BakedLayer};
 pub use bump::{BaseMove, BumpOutcome};
 pub use diff::{
     DiffOutcome, FactChange, FileChange, FileSide, InstalledVersion, PackageChange, PackageSide,
@@ -150,8 +152,21 @@ pub struct PlanOutcome {
     pub host: String,
     /// Size of the image on a card in bytes, where the plan knows it.
     pub raw_size: Option<u64>,
+    /// The layer of installed packages that lies below all changes, where the host has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baked: Option<PlannedLayer>,
     /// All changes, in the order in which they are made.
     pub changes: Vec<PlannedChange>,
+}
+
+/// A layer of packages that a build would lay over the base first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PlannedLayer {
+    /// What it is made from and for.
+    pub key: String,
+    /// Whether it is in the cache. Where it is not, a build would make it first, and the changes are those of a base
+    /// without it.
+    pub is_cached: bool,
 }
 
 /// One change that a build would make.

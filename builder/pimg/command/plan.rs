@@ -1,13 +1,13 @@
 //! `pimg plan`
 
-use super::outcome::{Layer, PlanOutcome, PlannedAction, PlannedChange};
+use super::outcome::{Layer, PlanOutcome, PlannedAction, PlannedChange, PlannedLayer};
 use super::request::{PlanRequest, Selection};
 use super::{Context, hosts};
 use crate::failure::{Class, Failure};
 use crate::host::secrets::Resolver;
 use crate::image::manifest::ChangeEntry;
 use crate::packages::{Network, Update};
-use crate::pipeline::{HostSecrets, Identities, Preparation, plan_host, prepare};
+use crate::pipeline::{CheckedBase, HostSecrets, Identities, Preparation, find_baked, plan_host, prepare};
 use crate::plan::change::{Action, Change, Ownership, Partition};
 use crate::plan::layers::Layered;
 
@@ -19,9 +19,11 @@ pub fn run(request: &PlanRequest, context: &Context<'_>) -> Result<PlanOutcome, 
     let selection = Selection::Named(vec![request.profile.clone()]);
     let mut selected = hosts::load(&selection, &request.ssh_keys, context)?;
     hosts::override_base(&mut selected, request.base.as_deref())?;
+    hosts::override_bake(&mut selected, request.bake);
     let network = Network::open(&request.packages, context)?;
     let preparation = Preparation { hosts: &selected, update: Update::Keep, options: &request.packages };
-    let prepared = prepare(&preparation, &network, context)?;
+    let mut prepared = prepare(&preparation, &network, context)?;
+    let missing = find_baked(&mut prepared, &network, context)?;
     let [host] = prepared.hosts.as_slice() else {
         return Err(Failure::new(Class::Internal, "one profile became several hosts"));
     };
@@ -33,8 +35,25 @@ pub fn run(request: &PlanRequest, context: &Context<'_>) -> Result<PlanOutcome, 
     Ok(PlanOutcome {
         host: host.host.hostname.to_string(),
         raw_size: Some(planned.image_length),
+        baked: baked_layer(&host.base, missing, context),
         changes: planned_changes(&planned.changes),
     })
+}
+
+/// The layer below the changes, and a word where it is not there to be looked at.
+fn baked_layer(
+    base: &CheckedBase,
+    missing: Vec<(String, String)>,
+    context: &Context<'_>,
+) -> Option<PlannedLayer> {
+    if let Some(baked) = &base.baked {
+        return Some(PlannedLayer { key: baked.layer.key.clone(), is_cached: true });
+    }
+    let (host, key) = missing.into_iter().next()?;
+    context.reporter.notice(&format!(
+        "the layer with the packages of `{host}` is not in the cache: `pimg bake {host}` makes it. This is the plan without it"
+    ));
+    Some(PlannedLayer { key, is_cached: false })
 }
 
 /// In the order in which they are made: the layer that all hosts share, then the host's own.

@@ -22,7 +22,7 @@ use crate::host::cache::CacheDir;
 use crate::host::device::FileDevice;
 use crate::host::staging::Staging;
 use crate::host::{HostError, files, seed};
-use crate::image::manifest::BuildEntry;
+use crate::image::manifest::{BuildEntry, LayerEntry};
 use crate::pipeline::{self, Recipe};
 
 /// Longest manifest, block map and bill of materials, in bytes.
@@ -41,6 +41,7 @@ pub fn run(request: &RebuildRequest, context: &Context<'_>) -> Result<RebuildOut
         base: request.base.clone(),
         locked: true,
         release: claims.build.release,
+        bake: Some(claims.layer.is_some()),
         packages: request.packages.clone(),
         ssh_keys: request.ssh_keys.clone(),
     };
@@ -75,6 +76,7 @@ fn manifest_text(image: &Path) -> Result<Vec<u8>, Failure> {
 struct Claims {
     profile: String,
     build: BuildEntry,
+    layer: Option<LayerEntry>,
 }
 
 impl Claims {

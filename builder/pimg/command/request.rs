@@ -59,6 +59,19 @@ pub struct FetchRequest {
     pub packages: Options,
 }
 
+/// `pimg bake`
+#[derive(Clone, Debug)]
+pub struct BakeRequest {
+    /// For which hosts; all are those whose profiles say `bake = true`.
+    pub hosts: Selection,
+    /// As in [`Ingredients`].
+    pub base: Option<String>,
+    /// Whether everything must equal what the lock says.
+    pub locked: bool,
+    /// As in [`Ingredients`].
+    pub packages: Options,
+}
+
 /// `pimg check`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckRequest {
@@ -75,6 +88,8 @@ pub struct PlanRequest {
     pub profile: String,
     /// As in [`Ingredients`].
     pub base: Option<String>,
+    /// As in [`Ingredients`].
+    pub bake: Option<bool>,
     /// As in [`Ingredients`].
     pub packages: Options,
     /// As in [`Ingredients`].
@@ -198,6 +213,8 @@ pub struct Ingredients {
     pub locked: bool,
     /// Whether everything secret is left out.
     pub release: bool,
+    /// Whether packages are installed when the image is built; `None` is what each profile says.
+    pub bake: Option<bool>,
     /// Where packages come from.
     pub packages: Options,
     /// Public key files that take the place of the operator's own keys.
@@ -208,7 +225,8 @@ impl Ingredients {
     /// Whether nothing was asked for.
     pub fn is_plain(&self) -> bool {
         let Options { mirrors, keyrings, accepted, vault, offline } = &self.packages;
-        let has_options = self.base.is_some() || self.locked || self.release || !self.ssh_keys.is_empty();
+        let has_options = self.base.is_some() || self.locked || self.release || self.bake.is_some();
+        let has_options = has_options || !self.ssh_keys.is_empty();
         let has_sources = !mirrors.is_empty() || !keyrings.is_empty() || !accepted.is_empty();
         !has_options && !has_sources && vault.is_none() && !offline
     }

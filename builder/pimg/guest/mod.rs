@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod attributes;
+pub mod baked;
 pub mod base_files;
 pub mod boot_config;
 pub mod boot_facts;
@@ -21,6 +22,7 @@ pub mod nic_names;
 pub mod node_status;
 pub mod overlaid;
 pub mod packages;
+pub mod per_host;
 pub mod prime_notes;
 pub mod rsa;
 pub mod secrecy;

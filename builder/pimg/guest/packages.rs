@@ -20,7 +20,7 @@ use crate::plan::change::{Change, Content, Origin, Ownership};
 /// The repository on the node; world-readable, as apt reads it as a user of its own.
 const REPOSITORY: &str = "/var/lib/pimg/repo";
 /// Lists of what is to be done, one name a line.
-const LISTS: &str = "/var/lib/pimg/packages";
+pub(super) const LISTS: &str = "/var/lib/pimg/packages";
 const SOURCE: &str = "/etc/apt/sources.list.d/pimg-embedded.sources";
 /// The name of the step that does it.
 pub const STEP: &str = "packages";
@@ -125,7 +125,7 @@ fn put_repository(changes: &mut Changes, set: &PackageSet, epoch: u64) -> Result
     changes.file(SOURCE, 0o644, include_str!("packages/pimg-embedded.sources"), origin())
 }
 
-fn put_lists(changes: &mut Changes, set: &PackageSet) -> Result<(), Error> {
+pub(super) fn put_lists(changes: &mut Changes, set: &PackageSet) -> Result<(), Error> {
     for name in [&set.remove, &set.hold, &set.manual].into_iter().flatten() {
         check_word(name, name, "a package's name")?;
     }
@@ -142,7 +142,7 @@ fn put_lists(changes: &mut Changes, set: &PackageSet) -> Result<(), Error> {
         changes.file(&format!("{LISTS}/{list}"), 0o644, lines(sorted), origin())?;
     }
     if !set.preseeds.is_empty() {
-        let answers = lines(set.preseeds.iter().map(String::as_str));
+        let answers = lines(&set.preseeds);
         changes.file(&format!("{LISTS}/answers"), 0o600, answers, origin())?;
     }
     if set.keep {
@@ -165,7 +165,7 @@ pub fn step(after: Vec<String>) -> Step {
     }
 }
 
-fn put_quiet(changes: &mut Changes) -> Result<(), Error> {
+pub(super) fn put_quiet(changes: &mut Changes) -> Result<(), Error> {
     // they would take apt's lock while the step needs it, and bring versions that the lock does not name
     for service in ["apt-daily", "apt-daily-upgrade"] {
         let quiet = include_str!("packages/quiet.conf");
@@ -182,8 +182,8 @@ fn file_name(package: &LocalPackage) -> String {
     format!("{name}_{version}_{architecture}.deb")
 }
 
-fn lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> String {
-    lines.into_iter().fold(String::new(), |text, line| text + line + "\n")
+pub(super) fn lines(lines: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    lines.into_iter().fold(String::new(), |text, line| text + line.as_ref() + "\n")
 }
 
 fn refuse(package: &str, why: impl Into<String>) -> Error {

@@ -11,11 +11,12 @@ use crate::plan::change::{Change, Origin};
 use crate::plan::path::GuestPath;
 
 /// What runs on the node, the steps' own scripts left out; the builder's own words for it.
-const LIBRARY: [(&str, u16, &str); 7] = [
+const LIBRARY: [(&str, u16, &str); 8] = [
     ("status", 0o755, include_str!("steps/status")),
     ("status-read.sh", 0o644, include_str!("steps/status-read.sh")),
     ("status-text.sh", 0o644, include_str!("steps/status-text.sh")),
     ("step.sh", 0o644, include_str!("steps/step.sh")),
+    ("step-baked.sh", 0o644, include_str!("steps/step-baked.sh")),
     ("step-dpkg.sh", 0o644, include_str!("steps/step-dpkg.sh")),
     ("step-needs.sh", 0o644, include_str!("steps/step-needs.sh")),
     ("step-run.sh", 0o644, include_str!("steps/step-run.sh")),

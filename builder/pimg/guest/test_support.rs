@@ -150,6 +150,7 @@ pub(super) fn host() -> HostSpec {
         rpi_connect: None,
         talos: None,
         packages: crate::profile::host::PackagesSpec::default(),
+        bake: false,
         mirrors: std::collections::BTreeMap::new(),
         overlays: Vec::new(),
         vars: BTreeMap::new(),

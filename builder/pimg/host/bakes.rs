@@ -94,7 +94,7 @@ impl Bakes {
             let path = made.map_err(HostError::file("create a directory in", &self.directory))?.keep();
             let lock = File::open(&path).map_err(HostError::file("open", &path))?;
             if claim(&lock, &path) {
-                let work = BakeWork { path, _lock: lock };
+                let work = BakeWork { path, is_kept: false, _lock: lock };
                 let result = work.result();
                 std::fs::create_dir(&result).map_err(HostError::file("create", &result))?;
                 return Ok(work);
@@ -162,6 +162,7 @@ impl Bakes {
 #[derive(Debug)]
 pub struct BakeWork {
     path: PathBuf,
+    is_kept: bool,
     _lock: File,
 }
 
@@ -175,12 +176,19 @@ impl BakeWork {
     pub fn result(&self) -> PathBuf {
         self.path.join(RESULT)
     }
+
+    /// Leaves the directory to be looked at, until the next one that opens the layers removes it.
+    pub fn keep(mut self) {
+        self.is_kept = true;
+    }
 }
 
 impl Drop for BakeWork {
     fn drop(&mut self) {
-        // what cannot be removed now is removed by the next one
-        let _ = remove(&self.path);
+        if !self.is_kept {
+            // what cannot be removed now is removed by the next one
+            let _ = remove(&self.path);
+        }
     }
 }
 

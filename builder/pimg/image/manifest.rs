@@ -30,6 +30,9 @@ pub struct Manifest {
     pub version: String,
     /// The base image.
     pub base: BaseEntry,
+    /// Packages that were installed into the base when it was built, where they were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layer: Option<LayerEntry>,
     /// Digest of `pimg.lock`, where the project has one.
     pub lock_sha256: Option<String>,
     /// How it was built.
@@ -58,6 +61,17 @@ pub struct BaseEntry {
     pub sha256: String,
     /// Digest of the raw image inside.
     pub raw_sha256: String,
+}
+
+/// A layer of installed packages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerEntry {
+    /// What it was made from and for.
+    pub key: String,
+    /// Digest of the file of the layer.
+    pub sha256: String,
+    /// How many packages it has.
+    pub packages: usize,
 }
 
 /// What, beside base, lock and overlays, decides the bytes of an image, or names it. `pimg verify --rebuild` reads it.

@@ -2,6 +2,7 @@
 
 pub mod alike;
 pub mod apply;
+pub mod baked;
 pub mod base;
 pub mod block_map;
 pub mod bmap;

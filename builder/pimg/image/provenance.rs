@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::manifest::BaseEntry;
+use super::manifest::{BaseEntry, LayerEntry};
 
 /// The file with the statement.
 pub const FILE: &str = "provenance.json";
@@ -49,6 +49,8 @@ pub struct ProvenanceInputs<'a> {
     pub release: bool,
     /// The base image.
     pub base: &'a BaseEntry,
+    /// Packages that were installed into it when it was built.
+    pub layer: Option<&'a LayerEntry>,
     /// Digest of `pimg.lock`, which has that of every package and download.
     pub lock_sha256: &'a str,
     /// The commit of the project, and whether the build read something that is not in it.
@@ -94,13 +96,18 @@ fn dependencies<'a>(inputs: &ProvenanceInputs<'a>) -> Vec<Resource<'a>> {
         base.uri = Some(&inputs.base.source);
         base.name = "base image";
     }
-    base.annotations = Some(Annotations { raw_sha256: Some(&inputs.base.raw_sha256), dirty: None });
+    base.annotations =
+        Some(Annotations { raw_sha256: Some(&inputs.base.raw_sha256), dirty: None, key: None });
     let mut found = vec![base, Resource::file("pimg.lock", inputs.lock_sha256)];
+    found.extend(inputs.layer.map(|layer| Resource {
+        annotations: Some(Annotations { raw_sha256: None, dirty: None, key: Some(&layer.key) }),
+        ..Resource::file("baked layer", &layer.sha256)
+    }));
     found.extend(inputs.source.map(|(commit, dirty)| Resource {
         name: "project",
         uri: None,
         digest: Digest { sha256: None, git_commit: Some(commit) },
-        annotations: Some(Annotations { raw_sha256: None, dirty: Some(dirty) }),
+        annotations: Some(Annotations { raw_sha256: None, dirty: Some(dirty), key: None }),
     }));
     found
 }
@@ -237,6 +244,8 @@ struct Annotations<'a> {
     raw_sha256: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     dirty: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -275,6 +284,7 @@ mod tests {
             format: "zst",
             release: true,
             base: &base,
+            layer: None,
             lock_sha256: "c1",
             source: Some(("d1", false)),
             byproducts: [("manifest.json", "e1"), ("sbom.spdx.json", "e2")],

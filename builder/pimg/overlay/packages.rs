@@ -1,5 +1,6 @@
 //! Debian packages that overlays ask for, and the answers to the questions that these ask.
 
+use crate::plan::change::Scope;
 use crate::profile::document::{Keys, Table};
 use crate::profile::host::PackagesSpec;
 use crate::profile::package_names::{PackageLists, name_of, package};
@@ -32,6 +33,8 @@ pub struct Preseed {
     pub overlay: String,
     /// `PACKAGE QUESTION TYPE VALUE`, as debconf-set-selections(1) takes it.
     pub line: String,
+    /// Whether it can depend on the host: what a template gives can.
+    pub scope: Scope,
 }
 
 impl PackageRequests {
@@ -174,7 +177,9 @@ impl PreseedRule {
             return Err(Problem::at(&self.value.place, message));
         }
         let line = format!("{} {} {} {value}", self.package, self.question, self.kind);
-        Ok(Preseed { overlay: overlay.to_owned(), line })
+        // known from the text itself, so that it is the same for every host
+        let scope = if value == self.value.value { Scope::Shared } else { Scope::Host };
+        Ok(Preseed { overlay: overlay.to_owned(), line, scope })
     }
 
     /// The start of the line, which says what is asked.

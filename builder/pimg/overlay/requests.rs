@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::plan::change::{Action, Change, Content, Origin, Ownership, Partition};
+use crate::plan::change::{Action, Change, Content, Origin, Ownership, Partition, Scope};
 use crate::plan::path::GuestPath;
 use crate::profile::problem::{Located, Problem};
 
@@ -15,6 +15,12 @@ use super::render::{Overlay, Rendered};
 use super::template::Templates;
 
 impl Rendered {
+    /// Answers to debconf that depend on the host.
+    pub fn own_answers(&self) -> Vec<String> {
+        let own = self.preseeds.iter().filter(|preseed| preseed.scope == Scope::Host);
+        own.map(|preseed| preseed.line.clone()).collect()
+    }
+
     /// The files of the sources that use the base's own mirror, given its addresses and its `Signed-By`.
     pub fn base_source_changes(&self, base_uris: &[String], base_signed_by: Option<&str>) -> Vec<Change> {
         let sources = self.apt.sources.iter().filter(|source| source.uris == Uris::Base);

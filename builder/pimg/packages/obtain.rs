@@ -43,6 +43,8 @@ pub struct Obtained {
     pub changes: Vec<Change>,
     /// Keyrings of the overlays' sources, by the name of the source.
     pub keyrings: BTreeMap<String, Vec<u8>>,
+    /// Those of the answers to debconf that depend on the host.
+    pub own_answers: Vec<String>,
     /// How much more the root file system holds when everything is installed, in bytes.
     pub growth: u64,
 }
@@ -115,7 +117,8 @@ pub fn obtain(
     };
     let named = |one: &&LockedDownload| wishes.downloads.iter().any(|download| download.name == one.name);
     let downloads = lock.download.iter().filter(named).cloned().collect();
-    Ok(Obtained { packages, downloads, changes, keyrings, growth })
+    let own_answers = wishes.own_answers.clone();
+    Ok(Obtained { packages, downloads, changes, keyrings, own_answers, growth })
 }
 
 /// Where the file of a package is to be had.

@@ -40,6 +40,8 @@ pub struct Wishes {
     pub pins: Vec<Pin>,
     /// Answers to debconf.
     pub preseeds: Vec<String>,
+    /// Those of them that depend on the host.
+    pub own_answers: Vec<String>,
     /// Files that are no packages.
     pub downloads: Vec<Download>,
 }
@@ -74,6 +76,7 @@ impl Wishes {
             sources: sources::all(&rendered.apt, base)?,
             pins,
             preseeds: rendered.preseeds.iter().map(|preseed| preseed.line.clone()).collect(),
+            own_answers: rendered.own_answers(),
             downloads: rendered.downloads.clone(),
         })
     }

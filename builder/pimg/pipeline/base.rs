@@ -10,6 +10,7 @@ use pimg_fetch::{
     BaseFetcher, Bucket, Client, Limits, Patience, Pins, Source, Vault, VerifiedBase, Wanted, base_from_vault,
 };
 
+use crate::bake::manifest::LayerManifest;
 use crate::command::Context;
 use crate::command::watch::WatchReporter;
 use crate::failure::{Class, Failure};
@@ -18,7 +19,7 @@ use crate::host::files;
 use crate::image::base::{BaseError, BaseImage};
 use crate::image::digests::{self, Digests};
 use crate::image::emit::Carried;
-use crate::image::manifest::BaseEntry;
+use crate::image::manifest::{BaseEntry, LayerEntry};
 use crate::image::sweep::sweep;
 use crate::lock::lockfile::{LockedBase, Lockfile};
 use crate::packages::{Network, Update};
@@ -43,15 +44,55 @@ pub struct CheckedBase {
     origin: Source,
     /// What a `.img.xz` takes over from its published file, once that was asked for.
     carried: OnceLock<Option<Carried>>,
+    /// What was baked into it.
+    pub baked: Option<Baked>,
+}
+
+/// What makes a baked base of a base.
+pub struct Baked {
+    /// The base without it.
+    pub plain: Arc<CheckedBase>,
+    /// What is known of the layer.
+    pub layer: LayerManifest,
+    /// Digest that names its blocks over the base.
+    pub blocks: Sha256Digest,
 }
 
 impl CheckedBase {
+    /// This base with a layer over it, opened as `image`.
+    pub(super) fn with_layer(plain: &Arc<Self>, image: BaseImage, digests: Digests, baked: Baked) -> Self {
+        Self {
+            image,
+            digests,
+            sha256: plain.sha256,
+            raw_sha256: plain.raw_sha256,
+            source: plain.source.clone(),
+            origin: plain.origin.clone(),
+            carried: OnceLock::new(),
+            baked: Some(baked),
+        }
+    }
+
+    /// A name of all bytes of the image: the digest of the base as it is, or of the base and what was baked into it.
+    pub fn digest(&self) -> Sha256Digest {
+        self.baked.as_ref().map_or(self.raw_sha256, |baked| baked.blocks)
+    }
+
+    /// The base without what was baked into it.
+    pub fn plain(&self) -> &Self {
+        self.baked.as_ref().map_or(self, |baked| &baked.plain)
+    }
+
     /// What a `.img.xz` takes over from the base's published file: which bytes an image has follows from the base, and not
     /// from whether that file happened to be at hand. So where it is gone it is fetched again.
     ///
     /// # Errors
     /// It cannot be had, or is another one.
     pub(super) fn carried(&self, network: &Network<'_>) -> Result<Option<&Carried>, Failure> {
+        // blocks that a layer left alone are those of the base
+        if let Some(baked) = &self.baked {
+            return baked.plain.carried(network);
+        }
         if self.carried.get().is_none() {
             let _ = self.carried.set(self.open_carried(network)?);
         }
@@ -126,6 +167,13 @@ impl From<&CheckedBase> for BaseEntry {
     }
 }
 
+impl From<&Baked> for LayerEntry {
+    fn from(baked: &Baked) -> Self {
+        let LayerManifest { key, layer_sha256, packages, .. } = &baked.layer;
+        Self { key: key.clone(), sha256: layer_sha256.clone(), packages: packages.len() }
+    }
+}
+
 /// What a lock has to say about a base.
 #[derive(Clone, Copy)]
 pub(super) struct BaseLock<'a> {
@@ -169,6 +217,7 @@ pub(super) fn get_base(
     Ok(CheckedBase {
         origin: source,
         carried: OnceLock::new(),
+        baked: None,
         image,
         digests,
         sha256: verified.published_digest(),
@@ -221,8 +270,8 @@ fn name_of(source: &Source) -> String {
     }
 }
 
-/// Checks the file systems and sweeps the packaged files, or finds in the cache that it was done.
-fn check_once(
+/// Checks the file systems and sweeps the packaged files, or finds in the cache that it was done for what has this name.
+pub(super) fn check_once(
     image: &BaseImage,
     raw: Sha256Digest,
     derived_dir: &Path,

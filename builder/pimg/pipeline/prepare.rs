@@ -65,7 +65,9 @@ impl PreparedHost<'_> {
     /// # Errors
     /// Something cannot be had, or cannot be taken apart.
     pub fn obtain(&self, lock: &Lockfile, network: &Network<'_>) -> Result<Obtained, Failure> {
-        packages::obtain(self.host, &self.wishes, lock, &self.base.image, network)
+        let obtained = packages::obtain(self.host, &self.wishes, lock, &self.base.plain().image, network)?;
+        // what they take is taken already
+        Ok(if self.base.baked.is_some() { Obtained { growth: 0, ..obtained } } else { obtained })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Step 13: image, digest, manifest, bill of materials, provenance and signature go to a directory that takes its place in `out` as a whole.
+//! Step 14: image, digest, manifest, bill of materials, provenance and signature go to a directory that takes its place in `out` as a whole.
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -23,7 +23,7 @@ use crate::image::bmap;
 use crate::image::emit::Emitter;
 use crate::image::format::ImageFormat;
 use crate::image::frames::FrameCache;
-use crate::image::manifest::{BaseEntry, BuildEntry, ChangeEntry, ImageEntry, Manifest, SCHEMA};
+use crate::image::manifest::{BaseEntry, BuildEntry, ChangeEntry, ImageEntry, LayerEntry, Manifest, SCHEMA};
 use crate::image::provenance::{self, ProvenanceInputs};
 use crate::image::range_digests::RangeDigests;
 use crate::image::sbom::{SbomInputs, sbom};
@@ -87,6 +87,7 @@ pub(super) fn publish(
         hostname: host.hostname.to_string(),
         version: host.image.version.clone(),
         base: BaseEntry::from(*base),
+        layer: base.baked.as_ref().map(LayerEntry::from),
         lock_sha256: Some(shared.lock_sha256.clone()),
         build: BuildEntry::new(host, *format, shared.recipe.ingredients.release, epoch(planned)),
         image: ImageEntry::new(name.clone(), &emitted, *disk_id),
@@ -141,6 +142,7 @@ fn statement(manifest: &Manifest, written: [&[u8]; 2], raw_file: &str, output: &
         format: &output.format.to_string(),
         release: manifest.build.release,
         base: &manifest.base,
+        layer: manifest.layer.as_ref(),
         lock_sha256: &output.shared.lock_sha256,
         source: output.source.map(|source| (source.id.as_str(), source.dirty)),
         byproducts: [("manifest.json", &json), ("sbom.spdx.json", &bill)],
@@ -181,7 +183,8 @@ fn bill(finished: &Finished<'_>, manifest: &Manifest, shared: &Shared<'_>) -> Re
         sha256: &manifest.image.sha256,
         base: &manifest.base,
         status: &status,
-        set: shared.lock.set_for(&host.profile),
+        // packages of a baked base are installed, and nothing is left for the first boot
+        set: shared.lock.set_for(&host.profile).filter(|_| base.baked.is_none()),
         repositories: &shared.lock.repository,
         downloads: &planned.downloads,
         epoch: epoch(planned),

@@ -1,4 +1,4 @@
-//! Steps 7 and 8: overlays and rules become one list of changes, and the size of the image.
+//! Steps 6 and 10: overlays and rules become one list of changes, and the size of the image.
 
 use pimg_deb::sources::{self, SignedBy, Source};
 use pimg_fetch::keyring::{Fingerprint, Keyring};
@@ -12,6 +12,7 @@ use crate::command::Context;
 use crate::failure::{Class, Failure};
 use crate::guest::base_files::{BaseFiles, EntryKind};
 use crate::guest::overlaid::Overlaid;
+use crate::guest::packages::PackageSet;
 use crate::guest::{self, Inputs, units};
 use crate::host::files;
 use crate::image::size::{BaseSizes, image_length};
@@ -19,11 +20,14 @@ use crate::image::{copies, digests};
 use crate::lock::lockfile::LockedDownload;
 use crate::overlay::{Rendered, UnitRequest};
 use crate::packages::{self, Obtained};
-use crate::plan::change::{Action, Change, Partition};
+use crate::plan::change::{Action, Change, Content, Ownership, Partition};
 use crate::plan::layers::Layered;
 use crate::plan::merge::merge;
 use crate::plan::path::GuestPath;
 use crate::plan::resolve::follow_parents;
+
+/// Says on the node that its packages came with a layer, and with which.
+const MARK: &str = "/var/lib/pimg/packages/baked";
 
 /// Longest keyring, in bytes.
 const LONGEST_KEYRING: u64 = 1 << 20;
@@ -76,7 +80,7 @@ pub fn plan_host(
     changes.extend(rendered.changes.iter().cloned());
     changes.extend(debian_sources(&rendered, base)?);
     changes.extend(obtained.changes.iter().cloned());
-    changes.extend(guest::packages::changes(&obtained.packages, epoch)?);
+    changes.extend(package_changes(base, obtained, epoch)?);
     let steps = match obtained.packages.is_empty() {
         true => guest::steps::without(rendered.steps.clone(), guest::packages::STEP),
         false => rendered.steps.clone(),
@@ -93,6 +97,27 @@ pub fn plan_host(
         i64::try_from(epoch).map_err(|_| Failure::new(Class::Usage, "the build's time is out of range"))?;
     let changes = Layered::of(changes);
     Ok(PlannedHost { changes, image_length, downloads: obtained.downloads.clone(), epoch })
+}
+
+/// A repository for the first boot, or, where its packages are in the base already, what is left for it to do.
+fn package_changes(base: &CheckedBase, obtained: &Obtained, epoch: u64) -> Result<Vec<Change>, Failure> {
+    let Some(baked) = &base.baked else {
+        return Ok(guest::packages::changes(&obtained.packages, epoch)?);
+    };
+    // the others were given when the layer was made
+    let set = PackageSet { preseeds: obtained.own_answers.clone(), ..obtained.packages.clone() };
+    let mut changes = guest::baked::changes(&guest::baked::Baked {
+        set: &set,
+        own_answers: &obtained.own_answers,
+        base: &baked.plain.image,
+        baked: &base.image,
+    })?;
+    let key = format!("{}\n", baked.layer.key);
+    for change in changes.iter_mut().filter(|change| change.path.as_str() == MARK) {
+        let ownership = Ownership::root(0o644);
+        change.action = Action::PutFile { content: Content::bytes(key.as_str()), ownership };
+    }
+    Ok(changes)
 }
 
 /// The time of everything that a build writes: `SOURCE_DATE_EPOCH`, else when the base was last written.

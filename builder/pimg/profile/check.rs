@@ -154,6 +154,7 @@ pub(crate) fn host(
         rpi_connect,
         talos,
         packages,
+        bake: raw.bake.as_ref().is_some_and(|bake| bake.value),
         mirrors: raw.mirrors.clone().into_mirrors(),
         overlays: overlay_names,
         vars,

@@ -48,6 +48,10 @@ pub struct HostSpec {
     pub talos: Option<TalosSpec>,
     /// Debian packages that the profile itself asks for; overlays ask for more.
     pub packages: PackagesSpec,
+    /// Whether packages are installed when the image is built. No template sees it: what an overlay brings does not depend
+    /// on who installs.
+    #[serde(skip)]
+    pub bake: bool,
     /// Where sources and downloads are taken from instead, by their names.
     #[serde(skip)]
     pub mirrors: BTreeMap<String, Mirror>,

@@ -25,6 +25,7 @@ pub const PROFILE: Format = Format {
                 key("extends", TextOrTexts, "nothing", "profiles that this one lies over, without `.toml`; later ones win, tables merge, everything else replaces", "[\"raspios\"]"),
                 key("hostname", Text, "it is only there to be extended", "the node's name; a profile that has one can be built", "\"node-a\""),
                 key("overlays", Texts, "none", "features, in the order in which they apply: directories of `overlays/`", "[\"raspios\", \"zfs\"]"),
+                key("bake", Boolean, "`false`", "whether packages are installed when the image is built, once for all nodes that have the same, rather than by each node: see [Bake](../how-to/bake.md)", "true"),
             ],
         },
         Section {

@@ -62,14 +62,19 @@ fn partitions_text(partitions: &[PartitionSummary], verbose: bool) -> String {
 
 fn manifest_text(built: &BuiltFrom) -> String {
     let lock = built.lock_sha256.as_deref().unwrap_or("none");
-    table(&[
+    let mut rows = vec![
         row(["MANIFEST", "SAYS"]),
         row(["built by", &format!("pimg {}, {}", built.pimg, plural(built.changes, "change"))]),
         row(["profile", &format!("{}, version {}", built.profile, built.version)]),
         row(["base", &built.base]),
         row(["base, raw sha256", &built.base_raw_sha256]),
-        row(["lock sha256", lock]),
-    ])
+    ];
+    if let Some(layer) = &built.layer {
+        rows.push(row(["baked layer", &format!("{}, {}", layer.key, plural(layer.packages, "package"))]));
+        rows.push(row(["baked layer sha256", &layer.sha256]));
+    }
+    rows.push(row(["lock sha256", lock]));
+    table(&rows)
 }
 
 fn section_text(section: &SectionSummary) -> String {

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::image::manifest::LayerEntry;
+
 /// What an image was built from, as its manifest says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuiltFrom {
@@ -17,6 +19,9 @@ pub struct BuiltFrom {
     pub base: String,
     /// SHA-256 of the raw base, in lower-case hexadecimal.
     pub base_raw_sha256: String,
+    /// Packages that were installed into the base when the image was built.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layer: Option<LayerEntry>,
     /// SHA-256 of `pimg.lock`, where there was one.
     pub lock_sha256: Option<String>,
     /// How many changes were made to the base.

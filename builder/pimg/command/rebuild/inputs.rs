@@ -7,13 +7,14 @@ use serde_json::Value;
 use crate::command::outcome::{DifferentChange, DifferentInput};
 
 /// Inputs by name, and where a manifest has what tells them apart.
-const INPUTS: [(&str, &str); 12] = [
+const INPUTS: [(&str, &str); 13] = [
     ("pimg", "/pimg"),
     ("profile", "/profile"),
     ("values of the profile", "/build/profile_sha256"),
     ("ssh keys", "/build/ssh_keys_sha256"),
     ("base image", "/base/raw_sha256"),
     ("published file of the base", "/base/sha256"),
+    ("baked layer", "/layer/sha256"),
     ("lock", "/lock_sha256"),
     ("format", "/build/format"),
     ("release", "/build/release"),

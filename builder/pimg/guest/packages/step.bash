@@ -1,12 +1,15 @@
 #!/bin/bash
-# Installs exactly the packages of the lock, from the repository inside the image: no network is asked for anything.
+# Installs exactly the packages of the lock, from the repository inside the image: no network is asked for anything. In a
+# baked image they are installed already.
 set -euo pipefail
 # shellcheck source=step.sh
 . /usr/lib/pimg/step.sh
 # shellcheck source=step-dpkg.sh
 . /usr/lib/pimg/step-dpkg.sh
+# shellcheck source=step-baked.sh
+. /usr/lib/pimg/step-baked.sh
 
-state=$step_state/packages    # install, remove, hold, manual: one name a line; answers, keep
+state=$step_state/packages    # install, remove, hold, manual: one name a line; answers, keep; baked, reconfigure, held
 repository=$step_state/repo
 source=/etc/apt/sources.list.d/pimg-embedded.sources
 export DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true APT_LISTCHANGES_FRONTEND=none
@@ -23,18 +26,6 @@ embedded=(-q -o "Dir::Etc::SourceList=$source" -o Dir::Etc::SourceParts=/dev/nul
   -o Dpkg::Options::=--force-confold -o Dpkg::Options::=--force-confdef)
 
 lines() { if [ -e "$state/$1" ]; then LC_ALL=C sort -u "$state/$1"; fi; }
-
-# Every installed package, as `name:architecture=version`.
-installed() {
-  dpkg-query -W -f '${db:Status-Status} ${Package}:${Architecture}=${Version}\n' |
-    sed -n 's/^installed //p' | LC_ALL=C sort
-}
-# Every package that is not wholly gone, by all the names that it can be called by.
-present() {
-  dpkg-query -W -f '${db:Status-Status} ${Package} ${Architecture}\n' | awk -v native="$(dpkg --print-architecture)" '
-    $1 == "not-installed" || $1 == "config-files" { next }
-    { print $2 ":" $3 } $3 == native || $3 == "all" { print $2 }' | LC_ALL=C sort
-}
 # those_of LIST COMMAND: the lines of LIST that COMMAND prints too; `without LIST COMMAND`: those that it does not
 those_of() { local out; out=$($2); LC_ALL=C comm -12 <(lines "$1") <(printf '%s\n' "$out"); }
 without() { local out; out=$($2); LC_ALL=C comm -23 <(lines "$1") <(printf '%s\n' "$out"); }
@@ -72,6 +63,11 @@ apply() {
   [ ! -e "$state/verified" ] || return 0
   debconf_after_cut
   lines install | dpkg_after_cut "$repository/pool" || step_say 'dpkg cannot go on alone, apt is asked'
+  if [ -e "$state/baked" ]; then
+    baked_complete
+    baked_configure
+    return
+  fi
   if [ -e "$state/answers" ]; then debconf-set-selections "$state/answers"; fi
   mkdir -p "$state/lists/partial"
   # a set that only removes or holds comes without a repository
@@ -92,6 +88,7 @@ verify() {
     check
     date -u +%FT%TZ | step_commit "$state/verified"
   fi
+  baked_release
   rm -rf "$state/lists" "$state/answers"
   [ -e "$state/keep" ] || rm -rf "$source" "$repository"
 }

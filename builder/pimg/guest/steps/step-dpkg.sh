@@ -1,5 +1,19 @@
 # shellcheck shell=bash
-# What a cut leaves of dpkg and debconf that neither mends by itself. Sourced by the step that installs packages.
+# What dpkg says of the packages on the node, and what a cut leaves of it and of debconf that neither mends by itself. Sourced
+# by the step that installs packages.
+
+# Every package that is wholly installed, and every one whose files are there, as `name:architecture=version`.
+installed() { package_versions installed; }
+unpacked() { package_versions 'installed|triggers-pending|triggers-awaited|half-configured|unpacked'; }
+package_versions() {
+  dpkg-query -W -f '${db:Status-Status} ${Package}:${Architecture}=${Version}\n' | sed -nE "s/^($1) //p" | LC_ALL=C sort
+}
+# Every package that is not wholly gone, by all the names that it can be called by.
+present() {
+  dpkg-query -W -f '${db:Status-Status} ${Package} ${Architecture}\n' | awk -v native="$(dpkg --print-architecture)" '
+    $1 == "not-installed" || $1 == "config-files" { next }
+    { print $2 ":" $3 } $3 == native || $3 == "all" { print $2 }' | LC_ALL=C sort
+}
 
 # debconf puts a new database in place with two renames (Debconf::DbDriver::File): a cut between them leaves none, and
 # the new one, whole and on the card, beside it. Without it answers are refused, as no question is known.

@@ -1,10 +1,13 @@
-//! Step 10: the golden layer of a host, from the cache or made anew.
+//! Layers of blocks from the cache, or made anew: the golden layer of a host (step 11), and the blocks of a baked layer
+//! (step 9), which lie below it.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pimg_disk::overlay::Layer;
+use pimg_disk::block::BlockRead;
+use pimg_disk::overlay::{self, Layer};
 use pimg_fetch::digest::Sha256Digest;
 
 use crate::command::Context;
@@ -14,14 +17,50 @@ use crate::host::layers::LayerFiles;
 use crate::image::golden::GoldenInputs;
 use crate::image::store::FileStore;
 
-/// The golden layers of a build: those in the cache, and those that are open.
-pub(super) struct GoldenLayers {
+/// What a layer is made from, which is all that decides its bytes.
+pub(super) trait Ingredients {
+    /// The layer's name: a digest of all that.
+    fn key(&self) -> Sha256Digest;
+    /// What it is, for people.
+    fn what(&self) -> &'static str;
+    /// How much goes into it, such as `12 changes`.
+    fn count(&self) -> String;
+    /// Makes it: writes it to `out`, and blocks to `store` before that.
+    fn make(&self, store: FileStore, out: &mut dyn Write, context: &Context<'_>) -> Result<(), Failure>;
+    /// Opens what was made.
+    fn open(&self, device: Arc<dyn BlockRead>) -> Result<Layer, overlay::Error>;
+}
+
+impl Ingredients for GoldenInputs<'_> {
+    fn key(&self) -> Sha256Digest {
+        GoldenInputs::key(self)
+    }
+
+    fn what(&self) -> &'static str {
+        "golden layer"
+    }
+
+    fn count(&self) -> String {
+        format!("{} changes", GoldenInputs::count(self))
+    }
+
+    fn make(&self, store: FileStore, out: &mut dyn Write, context: &Context<'_>) -> Result<(), Failure> {
+        Ok(GoldenInputs::make(self, store, out, context.reporter)?)
+    }
+
+    fn open(&self, device: Arc<dyn BlockRead>) -> Result<Layer, overlay::Error> {
+        GoldenInputs::open(self, device)
+    }
+}
+
+/// The layers of a build: those in the cache, and those that are open.
+pub(super) struct KeptLayers {
     files: LayerFiles,
     open: Mutex<BTreeMap<Sha256Digest, Arc<Layer>>>,
 }
 
-impl GoldenLayers {
-    /// The golden layers in this cache.
+impl KeptLayers {
+    /// The layers in this cache.
     ///
     /// # Errors
     /// The cache cannot be written.
@@ -33,11 +72,7 @@ impl GoldenLayers {
     ///
     /// # Errors
     /// It cannot be made.
-    pub(super) fn get(
-        &self,
-        inputs: &GoldenInputs<'_>,
-        context: &Context<'_>,
-    ) -> Result<Arc<Layer>, Failure> {
+    pub(super) fn get(&self, inputs: &dyn Ingredients, context: &Context<'_>) -> Result<Arc<Layer>, Failure> {
         let known = self.known().get(&inputs.key()).cloned();
         let (layer, how) = match known {
             Some(layer) => (layer, "reused"),
@@ -47,9 +82,9 @@ impl GoldenLayers {
             },
         };
         self.known().insert(inputs.key(), Arc::clone(&layer));
-        let task = context.reporter.begin("golden layer", None);
+        let task = context.reporter.begin(inputs.what(), None);
         let mib = layer.stored_bytes().div_ceil(1 << 20);
-        context.reporter.finish(task, &format!("{how} ({} changes, {mib} MiB)", inputs.count()));
+        context.reporter.finish(task, &format!("{how} ({}, {mib} MiB)", inputs.count()));
         Ok(layer)
     }
 
@@ -64,23 +99,34 @@ impl GoldenLayers {
     /// It cannot be removed.
     pub(super) fn forget_damaged(
         &self,
-        inputs: &GoldenInputs<'_>,
+        inputs: &dyn Ingredients,
         context: &Context<'_>,
     ) -> Result<bool, Failure> {
+        let is_damaged = self.forget_if_damaged(inputs.key())?;
+        if is_damaged {
+            say_damaged(inputs.what(), "a block of it has changed", context);
+        }
+        Ok(is_damaged)
+    }
+
+    /// Throws the layer of this name away if a block of it was found to be damaged: whether it was.
+    ///
+    /// # Errors
+    /// It cannot be removed.
+    pub(super) fn forget_if_damaged(&self, key: Sha256Digest) -> Result<bool, Failure> {
         let mut open = self.known();
-        if !open.get(&inputs.key()).is_some_and(|layer| layer.is_damaged()) {
+        if !open.get(&key).is_some_and(|layer| layer.is_damaged()) {
             return Ok(false);
         }
-        open.remove(&inputs.key());
-        self.files.forget(&inputs.key().to_string())?;
-        say_damaged("a block of it has changed", context);
+        open.remove(&key);
+        self.files.forget(&key.to_string())?;
         Ok(true)
     }
 
     /// Makes the layer while nobody else does, unless somebody else just did.
     fn make_alone(
         &self,
-        inputs: &GoldenInputs<'_>,
+        inputs: &dyn Ingredients,
         context: &Context<'_>,
     ) -> Result<(Arc<Layer>, &'static str), Failure> {
         let stop = || context.reporter.interrupted();
@@ -93,11 +139,7 @@ impl GoldenLayers {
     }
 
     /// The layer as the cache has it. One that is damaged is removed.
-    fn cached(
-        &self,
-        inputs: &GoldenInputs<'_>,
-        context: &Context<'_>,
-    ) -> Result<Option<Arc<Layer>>, Failure> {
+    fn cached(&self, inputs: &dyn Ingredients, context: &Context<'_>) -> Result<Option<Arc<Layer>>, Failure> {
         let key = inputs.key().to_string();
         let Some(file) = self.files.get(&key)? else { return Ok(None) };
         let opened = inputs.open(file.device.clone()).and_then(|layer| {
@@ -113,26 +155,27 @@ impl GoldenLayers {
             }
             Err(error) => {
                 self.files.forget(&key)?;
-                say_damaged(&error.to_string(), context);
+                say_damaged(inputs.what(), &error.to_string(), context);
                 Ok(None)
             }
         }
     }
 
-    fn make(&self, inputs: &GoldenInputs<'_>, context: &Context<'_>) -> Result<Arc<Layer>, Failure> {
+    fn make(&self, inputs: &dyn Ingredients, context: &Context<'_>) -> Result<Arc<Layer>, Failure> {
         let directory = self.files.directory();
         let store =
             FileStore::in_directory(directory).map_err(HostError::file("create a file in", directory))?;
         let mut file = self.files.unfinished()?;
-        inputs.make(store, &mut file, context.reporter)?;
+        inputs.make(store, &mut file, context)?;
         let file = self.files.publish(&inputs.key().to_string(), file)?;
         let unreadable = |error| {
-            Failure::caused_by(Class::Internal, "the golden layer that was just made cannot be read", error)
+            let message = format!("the {} that was just made cannot be read", inputs.what());
+            Failure::caused_by(Class::Internal, message, error)
         };
         Ok(Arc::new(inputs.open(file.device).map_err(unreadable)?))
     }
 }
 
-fn say_damaged(why: &str, context: &Context<'_>) {
-    context.reporter.notice(&format!("the golden layer in the cache is damaged and is made again: {why}"));
+fn say_damaged(what: &str, why: &str, context: &Context<'_>) {
+    context.reporter.notice(&format!("the {what} in the cache is damaged and is made again: {why}"));
 }

@@ -1,0 +1,105 @@
+//! A layer as a file: decoded, digested and read in one pass, entry by entry.
+//!
+//! Nothing of it is kept before all of it was seen: what does not have the digests and the length of the manifest is an
+//! error at the end, and the blocks that were made of it go.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+
+use pimg_fetch::digest::HashingReader;
+use tar::{Archive, EntryType};
+
+use super::entry::Entry;
+use super::error::BakedError;
+use super::layer::LayerFile;
+use super::order::Order;
+use super::pax;
+use crate::progress::Reporter;
+
+/// Bytes that are read from the file at once.
+const PIECE: usize = 1 << 20;
+
+/// Longest extended header, in bytes: attributes of one file fit a block of the file system.
+const LONGEST_RECORDS: u64 = 256 << 10;
+
+/// Gives every entry of the layer to `take`, with its content.
+///
+/// # Errors
+/// The file is not what its manifest says, an entry is none that a layer may hold, or `take` says so.
+pub(super) fn walk(
+    layer: &LayerFile,
+    task: &str,
+    reporter: &dyn Reporter,
+    mut take: impl FnMut(&Entry, &mut dyn Read) -> Result<(), BakedError>,
+) -> Result<(), BakedError> {
+    let read_error = |source| BakedError::Read { path: layer.path.clone(), source };
+    let file = File::open(&layer.path).map_err(read_error)?;
+    let found = file.metadata().map_err(read_error)?.len();
+    expect("length in bytes", &layer.size, &found)?;
+    let file = BufReader::with_capacity(PIECE, HashingReader::new(file));
+    let decoder = zstd::Decoder::with_buffer(file).map_err(read_error)?;
+    // a byte more than there should be, so that what is longer is seen and never decoded to its end
+    let tar = HashingReader::new(decoder.take(layer.tar_size.saturating_add(1)));
+    let mut archive = Archive::new(tar);
+    let task = reporter.begin(task, Some(layer.tar_size));
+    let (mut order, mut records, mut count, mut told) = (Order::default(), None, 0_u64, 0);
+    for entry in archive.entries().map_err(read_error)?.raw(true) {
+        if reporter.interrupted() {
+            return Err(BakedError::Interrupted);
+        }
+        let mut entry = entry.map_err(read_error)?;
+        reporter.advance(task, entry.raw_file_position().saturating_sub(told));
+        told = entry.raw_file_position();
+        if entry.header().entry_type() == EntryType::XHeader && records.is_none() {
+            records = Some(read_records(&mut entry).map_err(read_error)??);
+            continue;
+        }
+        let checked = Entry::new(entry.header(), records.take().unwrap_or_default(), layer.epoch)?;
+        count += 1;
+        if count > layer.entries {
+            break;
+        }
+        order.take(&checked)?;
+        take(&checked, &mut entry)?;
+    }
+    let mut tar = archive.into_inner();
+    // zeroes behind the last entry; whatever is there counts
+    io::copy(&mut tar, &mut io::sink()).map_err(read_error)?;
+    expect("entries", &layer.entries, &count)?;
+    expect_digests(layer, tar)?;
+    reporter.finish(task, &format!("{count} entries"));
+    Ok(())
+}
+
+/// The records before an entry; the inner error is about what they say.
+fn read_records(entry: &mut tar::Entry<'_, impl Read>) -> io::Result<Result<pax::Records, BakedError>> {
+    let path = entry.path_bytes().into_owned();
+    if entry.size() > LONGEST_RECORDS {
+        let problem = format!("has an extended header of {} bytes", entry.size());
+        return Ok(Err(BakedError::entry(&path, problem)));
+    }
+    let mut bytes = Vec::new();
+    entry.read_to_end(&mut bytes)?;
+    Ok(pax::parse(&bytes).map_err(|problem| BakedError::entry(&path, problem)))
+}
+
+type Tar = HashingReader<io::Take<zstd::Decoder<'static, BufReader<HashingReader<File>>>>>;
+
+fn expect_digests(layer: &LayerFile, tar: Tar) -> Result<(), BakedError> {
+    let (decoder, sha256, length) = tar.into_parts();
+    // a bomb ends at the limit, and that is all that is known of its length
+    expect("bytes of the archive", &layer.tar_size, &length)?;
+    expect("digest of the archive", &layer.tar_sha256, &sha256)?;
+    let mut file = decoder.into_inner().finish();
+    io::copy(&mut file, &mut io::sink())
+        .map_err(|source| BakedError::Read { path: layer.path.clone(), source })?;
+    let (sha256, _) = file.into_inner().finish();
+    expect("sha256", &layer.sha256, &sha256)
+}
+
+fn expect<T: PartialEq + ToString>(what: &'static str, expected: &T, got: &T) -> Result<(), BakedError> {
+    if expected == got {
+        return Ok(());
+    }
+    Err(BakedError::Differs { what, expected: expected.to_string(), got: got.to_string() })
+}
