@@ -141,7 +141,15 @@ const ARROWS: [(&str, &[&str]); 20] = [
 const FENCES: [(&[&str], &[&str]); 5] = [
     (
         &["std::fs", "fs_err", "tempfile"],
-        &["pimg/host/", "pimg/image/", "pimg/profile/load.rs", "pimg/overlay/", "fetch/", "embed.rs"],
+        &[
+            "pimg/host/",
+            "pimg/image/",
+            "pimg/bake/",
+            "pimg/profile/load.rs",
+            "pimg/overlay/",
+            "fetch/",
+            "embed.rs",
+        ],
     ),
     (&["std::net::Tcp", "std::net::Udp", "reqwest"], &["fetch/"]),
     (

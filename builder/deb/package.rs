@@ -7,6 +7,7 @@ mod ar;
 mod error;
 mod files;
 mod member;
+mod uncompressed;
 
 pub use error::{Error, Problem};
 pub use files::{File, Files, Kind};

@@ -91,7 +91,8 @@ pub(crate) fn archive_of(items: &[Item]) -> Vec<u8> {
         let mut header = Header::new_ustar();
         let mut records: Vec<(String, Vec<u8>)> = Vec::new();
         // what leads out, and what is long, has its name in a record
-        if header.set_path(&item.path).is_err() || item.kind.is_dir() {
+        let is_odd = item.path.starts_with(['.', '/']) || item.path.contains("..") || item.kind.is_dir();
+        if is_odd || header.set_path(&item.path).is_err() {
             records.push(("path".to_owned(), item.path.clone().into_bytes()));
         }
         if !item.link.is_empty() && header.set_link_name_literal(&item.link).is_err() {

@@ -13,6 +13,7 @@ fn the_program_lists_its_commands() {
 
     Commands:
       build        Build images into out/
+      bake         Install the locked packages into layers that images begin with
       check        Check profiles, overlays and templates, without network
       lock         Resolve and pin the base image, every package and every download in pimg.lock
       fetch        Download all that pimg.lock names into the cache
@@ -95,6 +96,10 @@ fn build_groups_its_options() {
                                            own key
           --accept-key <NAME=FINGERPRINT>  Accept the key of the source NAME, seen for the first time
 
+    When packages are installed:
+          --bake     Install packages now and not on the node, whatever the profile says of `bake`
+          --no-bake  Let the node install its packages, whatever the profile says of `bake`
+
     Output:
       -o, --out <DIR>        Write images below DIR [default: out in the project]
           --release          Leave every secret out, for images that others can get; `pimg seed` brings
@@ -132,6 +137,7 @@ fn every_command_has_help_of_its_own() {
     let project = Project::new();
     for command in [
         "build",
+        "bake",
         "check",
         "plan",
         "inspect",

@@ -261,7 +261,7 @@ impl Opening<'_> {
         })?;
         let work = bakes.work()?;
         let job = BakeJob {
-            base: &plain.image,
+            base: &plain.raw,
             base_raw_sha256: &plain.raw_sha256.to_string(),
             packages: &wanted.packages,
             files: &wanted.files,

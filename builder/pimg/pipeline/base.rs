@@ -38,6 +38,8 @@ pub struct CheckedBase {
     pub sha256: Sha256Digest,
     /// Digest of the raw image.
     pub raw_sha256: Sha256Digest,
+    /// The raw image: a file of the cache, or where its owner keeps it.
+    pub(super) raw: PathBuf,
     /// Where it came from; of a path only the file's name, so that two machines write the same manifest.
     pub source: String,
     /// The same for whoever has to go there.
@@ -66,6 +68,7 @@ impl CheckedBase {
             digests,
             sha256: plain.sha256,
             raw_sha256: plain.raw_sha256,
+            raw: plain.raw.clone(),
             source: plain.source.clone(),
             origin: plain.origin.clone(),
             carried: OnceLock::new(),
@@ -222,6 +225,7 @@ pub(super) fn get_base(
         digests,
         sha256: verified.published_digest(),
         raw_sha256: verified.raw_digest(),
+        raw: verified.path().to_path_buf(),
         source: name,
     })
 }

@@ -3,15 +3,15 @@
 # baked image they are installed already.
 set -euo pipefail
 # shellcheck source=step.sh
-. /usr/lib/pimg/step.sh
+. "${step_lib:=/usr/lib/pimg}/step.sh"
 # shellcheck source=step-dpkg.sh
-. /usr/lib/pimg/step-dpkg.sh
+. "$step_lib/step-dpkg.sh"
 # shellcheck source=step-baked.sh
-. /usr/lib/pimg/step-baked.sh
+. "$step_lib/step-baked.sh"
 
 state=$step_state/packages    # install, remove, hold, manual: one name a line; answers, keep; baked, reconfigure, held
 repository=$step_state/repo
-source=/etc/apt/sources.list.d/pimg-embedded.sources
+source=${step_source:-/etc/apt/sources.list.d/pimg-embedded.sources}
 export DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true APT_LISTCHANGES_FRONTEND=none
 export NEEDRESTART_SUSPEND=1
 

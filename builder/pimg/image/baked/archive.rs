@@ -3,8 +3,10 @@
 //! Nothing of it is kept before all of it was seen: what does not have the digests and the length of the manifest is an
 //! error at the end, and the blocks that were made of it go.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
+use std::rc::Rc;
 
 use pimg_fetch::digest::HashingReader;
 use tar::{Archive, EntryType};
@@ -38,6 +40,8 @@ pub(super) fn walk(
     expect("length in bytes", &layer.size, &found)?;
     let file = BufReader::with_capacity(PIECE, HashingReader::new(file));
     let decoder = zstd::Decoder::with_buffer(file).map_err(read_error)?;
+    let failed = Failed::default();
+    let decoder = Noting { inner: decoder, failed: Rc::clone(&failed) };
     // a byte more than there should be, so that what is longer is seen and never decoded to its end
     let tar = HashingReader::new(decoder.take(layer.tar_size.saturating_add(1)));
     let mut archive = Archive::new(tar);
@@ -60,7 +64,10 @@ pub(super) fn walk(
             break;
         }
         order.take(&checked)?;
-        take(&checked, &mut entry)?;
+        take(&checked, &mut entry).map_err(|error| {
+            // whoever takes content that cannot be read takes that for a fault of what it is written to
+            failed.borrow_mut().take().map_or(error, read_error)
+        })?;
     }
     let mut tar = archive.into_inner();
     // zeroes behind the last entry; whatever is there counts
@@ -83,14 +90,31 @@ fn read_records(entry: &mut tar::Entry<'_, impl Read>) -> io::Result<Result<pax:
     Ok(pax::parse(&bytes).map_err(|problem| BakedError::entry(&path, problem)))
 }
 
-type Tar = HashingReader<io::Take<zstd::Decoder<'static, BufReader<HashingReader<File>>>>>;
+/// Why the file could not be read or decoded, if that was so.
+type Failed = Rc<RefCell<Option<io::Error>>>;
+
+/// Passes on what is read, and notes why no more can be.
+struct Noting<R> {
+    inner: R,
+    failed: Failed,
+}
+
+impl<R: Read> Read for Noting<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.inner.read(buf).inspect_err(|error| {
+            *self.failed.borrow_mut() = Some(io::Error::new(error.kind(), error.to_string()));
+        })
+    }
+}
+
+type Tar = HashingReader<io::Take<Noting<zstd::Decoder<'static, BufReader<HashingReader<File>>>>>>;
 
 fn expect_digests(layer: &LayerFile, tar: Tar) -> Result<(), BakedError> {
     let (decoder, sha256, length) = tar.into_parts();
     // a bomb ends at the limit, and that is all that is known of its length
     expect("bytes of the archive", &layer.tar_size, &length)?;
     expect("digest of the archive", &layer.tar_sha256, &sha256)?;
-    let mut file = decoder.into_inner().finish();
+    let mut file = decoder.into_inner().inner.finish();
     io::copy(&mut file, &mut io::sink())
         .map_err(|source| BakedError::Read { path: layer.path.clone(), source })?;
     let (sha256, _) = file.into_inner().finish();
