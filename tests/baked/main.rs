@@ -23,5 +23,6 @@ mod world;
 
 mod applied;
 mod built;
+mod elsewhere;
 mod layer;
 mod refused;
