@@ -197,10 +197,7 @@ pub enum Command {
     /// it is made from, so that a profile finds its own. A place is a registry, a bucket, a web server or a directory;
     /// PIMG_LAYERS names one for all commands. Where the project has a key, layers that are handed out are signed with it
     /// and those signed by another are refused.
-    #[command(after_help = "Example:\n  pimg layer pull --all oci://ghcr.io/you/layers\n\n\
-        Environment:\n  PIMG_LAYERS  Where layers are\n  \
-        PIMG_REGISTRY_USER, PIMG_REGISTRY_PASSWORD  Account for a registry [default: that of `docker login`]\n  \
-        AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT  Account for s3://")]
+    #[command(after_help = "Example:\n  pimg layer pull --all oci://ghcr.io/you/layers")]
     Layer(LayerArgs),
 
     /// Put a host's secrets on a card or image of `pimg build --release`

@@ -53,7 +53,7 @@ pub struct ExchangeArgs {
     #[arg(value_name = "LAYER|PLACE")]
     pub words: Vec<String>,
 
-    /// The layers of all profiles
+    /// The layers of all profiles that say `bake = true`
     #[arg(long)]
     pub all: bool,
 }
