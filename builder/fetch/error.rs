@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::apt::{Hop, Refusal};
+use crate::artefact::PlaceError;
 use crate::decode::Format;
 use crate::digest::Sha256Digest;
 
@@ -202,6 +203,9 @@ pub enum Error {
         /// The ones that it has.
         offered: Vec<String>,
     },
+    /// A place that keeps artefacts did not do what it was asked to do.
+    #[error(transparent)]
+    Place(PlaceError),
     /// A file changed while it was read.
     #[error("`{}` changed while it was read", path.display())]
     FileChanged {
@@ -239,6 +243,7 @@ impl Error {
             | Self::Protocol { .. }
             | Self::Changing { .. }
             | Self::WebPage { .. } => Class::Network,
+            Self::Place(error) => error.problem.class(),
             Self::NotAnImage { .. }
             | Self::TooLarge { .. }
             | Self::Truncated { .. }

@@ -7,6 +7,7 @@
 //! | [`http`] | downloads that survive broken connections |
 //! | [`base`] | published file → verified raw image in the cache |
 //! | [`batch`] | many pinned files at once, and content that is seen for the first time |
+//! | [`artefact`] | files that a manifest of OCI names, and registries and stores that keep them |
 //! | [`apt`] | repository → verified package indexes in the cache |
 //! | [`cache`] | content by digest, shared between processes |
 //! | [`vault`] | a folder that outlives the upstreams |
@@ -21,6 +22,7 @@
 //! `partial` (downloads to resume), `stamp` (files recognised without reading).
 
 pub mod apt;
+pub mod artefact;
 pub mod base;
 pub mod batch;
 pub mod cache;

@@ -1,7 +1,7 @@
 //! Downloads that are not complete yet, kept so that the next run goes on where this one stopped.
 
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use fs_err::File;
 use tempfile::{NamedTempFile, TempPath};
@@ -97,6 +97,13 @@ impl Partial {
         remove_if_there(&self.note)?;
         let (file, path) = self.file.into_parts();
         cache.publish(bucket, digest, NamedTempFile::from_parts(file, TempPath::try_from_path(path)?))
+    }
+
+    /// Gives it the name `to`, in the same file system: it is complete. The caller digested what is in it.
+    pub(crate) fn move_to(self, to: &Path) -> Result<()> {
+        remove_if_there(&self.note)?;
+        self.file.sync_all().map_err(|error| Error::writing(&self.path, error))?;
+        fs_err::rename(&self.path, to).map_err(Error::Host)
     }
 
     /// Removes it: it is complete, or no good.

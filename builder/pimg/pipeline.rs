@@ -25,6 +25,7 @@ mod identity;
 mod jobs;
 mod kept_layers;
 mod known_secrets;
+pub mod layers;
 mod prepare;
 mod publish;
 mod render;
@@ -36,7 +37,7 @@ use std::num::NonZero;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-pub use bake::{BakedSet, bake_hosts, find_baked};
+pub use bake::{BakedSet, bake_hosts, find_baked, layer_keys};
 pub use base::{Baked, CheckedBase};
 pub(crate) use identity::made_seed;
 pub use identity::{Identities, Identity};

@@ -9,7 +9,7 @@ use crate::layer::{EPOCH, Item, write};
 use crate::world::{World, base_status, have_tools};
 
 /// A node that asks for `tool`, with a locked set and an answer of its own.
-fn world() -> World {
+pub(crate) fn world() -> World {
     let world = World::new();
     world.node_with_overlay(OVERLAY, "install = [\"tool\"]");
     let node = world.read("profiles/node.toml").replacen("overlays =", "bake = true\noverlays =", 1);
@@ -37,12 +37,12 @@ fn plan(world: &World, more: &[&str]) -> Value {
 }
 
 /// The name of the layer that the node wants.
-fn key(world: &World) -> String {
+pub(crate) fn key(world: &World) -> String {
     plan(world, &[])["result"]["baked"]["key"].as_str().expect("a key").to_owned()
 }
 
 /// What a bake of `tool` would leave.
-fn items() -> Vec<Item> {
+pub(crate) fn items() -> Vec<Item> {
     let installed = ["tool 1.0-1", "libtool1 1.2-1"].map(|package| {
         let (name, version) = package.split_once(' ').expect("two words");
         format!(
@@ -66,7 +66,7 @@ fn items() -> Vec<Item> {
 }
 
 /// Puts a layer of these entries into the cache, as a bake does.
-fn put_layer(world: &World, key: &str, items: &[Item]) -> PathBuf {
+pub(crate) fn put_layer(world: &World, key: &str, items: &[Item]) -> PathBuf {
     let directory = world.join(&format!("cache/bake-v1/{key}"));
     fs::create_dir_all(&directory).expect("a directory");
     let layer = write(&directory, items);
@@ -87,7 +87,7 @@ fn put_layer(world: &World, key: &str, items: &[Item]) -> PathBuf {
     directory
 }
 
-fn in_image(world: &World, path: &str) -> Option<String> {
+pub(crate) fn in_image(world: &World, path: &str) -> Option<String> {
     let image = world.image();
     let outcome = world.run_bare(&["inspect", image.to_str().expect("UTF-8"), path]);
     (outcome.code == Some(0)).then_some(outcome.stdout)

@@ -24,5 +24,6 @@ mod world;
 
 mod applied;
 mod built;
+mod elsewhere;
 mod layer;
 mod refused;

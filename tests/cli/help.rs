@@ -25,6 +25,7 @@ fn the_program_lists_its_commands() {
       flash        Write an image, or what a profile becomes, to cards, and read it back
       secrets      Keep the project's secrets, encrypted, in secrets.age
       keys         Keep the key that signs what is built
+      layer        Hand out and take in baked layers
       seed         Put a host's secrets on a card or image of `pimg build --release`
       status       Show how far the first boot of nodes is
       test         Boot images in QEMU until their nodes are finished, with faults on request
@@ -146,6 +147,7 @@ fn every_command_has_help_of_its_own() {
         "verify",
         "secrets",
         "keys",
+        "layer",
         "seed",
         "status",
         "test",

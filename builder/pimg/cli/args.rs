@@ -15,6 +15,7 @@ use super::flash_args::FlashArgs;
 use super::import_args::ImportArgs;
 use super::inspect_args::{DiffArgs, InspectArgs};
 use super::keys_args::KeysArgs;
+use super::layer_args::LayerArgs;
 use super::new_args::NewArgs;
 use super::package_args::{LockedArgs, PackageArgs};
 use super::publish_args::PublishArgs;
@@ -189,6 +190,15 @@ pub enum Command {
     /// project; where that is, builds are signed, and `minisign -V` checks the signature as well as `pimg verify`.
     #[command(after_help = "Example:\n  pimg keys init")]
     Keys(KeysArgs),
+
+    /// Hand out and take in baked layers
+    ///
+    /// A layer holds the packages of a profile, installed: whoever has it need not bake. It is named by the digest of what
+    /// it is made from, so that a profile finds its own. A place is a registry, a bucket, a web server or a directory;
+    /// PIMG_LAYERS names one for all commands. Where the project has a key, layers that are handed out are signed with it
+    /// and those signed by another are refused.
+    #[command(after_help = "Example:\n  pimg layer pull --all oci://ghcr.io/you/layers")]
+    Layer(LayerArgs),
 
     /// Put a host's secrets on a card or image of `pimg build --release`
     ///

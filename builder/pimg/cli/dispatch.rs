@@ -106,6 +106,7 @@ pub(super) fn dispatch(
         }
         Command::Secrets(args) => presenter.show("secrets", &command::secrets::run(args.into(), context)?),
         Command::Keys(args) => presenter.show("keys", &command::keys::run(args.into(), context)?),
+        Command::Layer(args) => presenter.show("layer", &command::layer::run(&args.into(), context)?),
         Command::Schema(args) => presenter.print_raw(command::schema::run(args.into()).as_bytes()),
         Command::Seed(args) => presenter.show("seed", &command::seed::run(&args.into(), context)?),
         Command::Status(args) => presenter.status(args, context),
@@ -147,6 +148,7 @@ pub(super) fn name(command: &Command) -> &'static str {
         Command::Flash(_) => "flash",
         Command::Secrets(_) => "secrets",
         Command::Keys(_) => "keys",
+        Command::Layer(_) => "layer",
         Command::Schema(_) => "schema",
         Command::Seed(_) => "seed",
         Command::Status(_) => "status",

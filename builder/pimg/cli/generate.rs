@@ -15,8 +15,13 @@ use crate::failure::{Class, Failure};
 pub use markdown::{commands, exit_codes};
 
 /// Environment variables that pimg reads, and what they do.
-pub const VARIABLES: [(&str, &str); 6] = [
+pub const VARIABLES: [(&str, &str); 8] = [
     ("PIMG_CACHE", "directory for base images, in place of pimg in the user's cache directory"),
+    ("PIMG_LAYERS", "where baked layers are, such as `oci://ghcr.io/you/layers`"),
+    (
+        "PIMG_REGISTRY_USER, PIMG_REGISTRY_PASSWORD",
+        "account for a registry of layers, in place of that of `docker login`",
+    ),
     (
         "PIMG_AGE_IDENTITY",
         "file of your age key, in place of pimg/identity.txt in the user's configuration directory",

@@ -14,6 +14,7 @@ mod inspect_args;
 mod interrupt;
 mod json;
 mod keys_args;
+mod layer_args;
 mod new_args;
 mod package_args;
 mod panic;

@@ -19,6 +19,7 @@ mod flash;
 mod import;
 mod inspect;
 mod keys;
+mod layer;
 mod lock;
 mod new_project;
 mod packages;

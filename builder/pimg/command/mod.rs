@@ -16,6 +16,7 @@ pub mod import;
 pub mod inside;
 pub mod inspect;
 pub mod keys;
+pub mod layer;
 pub mod lock;
 pub mod new_project;
 mod os_list;

@@ -22,6 +22,7 @@ mod flash;
 mod import;
 mod inspect;
 mod keys;
+mod layer;
 mod lock;
 mod new_project;
 mod packages;
@@ -42,6 +43,9 @@ pub use flash::{FlashOutcome, FlashedCard};
 pub use import::{ImportOutcome, Row, RowKind, StoredSecret};
 pub use inspect::{BuiltFrom, FactSummary, SectionSummary, UnitState};
 pub use keys::{KeysMade, KeysOutcome, KeysShown};
+pub use layer::{
+    LayerFacts, LayerFileMade, LayerListing, LayerOutcome, LayerPushed, LayerTaken, LayersPushed, LayersTaken,
+};
 pub use lock::{ChangeKind, LockChange, LockOutcome, LockedSetSummary};
 pub use new_project::NewOutcome;
 pub use packages::{PackageListing, PackageState, ShippedPackage};

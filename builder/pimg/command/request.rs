@@ -164,6 +164,39 @@ pub enum KeysRequest {
     Show,
 }
 
+/// `pimg layer`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LayerRequest {
+    /// Lists the layers of the cache.
+    List,
+    /// Writes a layer to a file.
+    Export {
+        /// Its key or the beginning of it, or a profile.
+        layer: String,
+        /// The file.
+        file: PathBuf,
+    },
+    /// Takes a layer out of a file.
+    Import {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Puts layers where others find them.
+    Push {
+        /// Layers, and at most one place.
+        words: Vec<String>,
+        /// Whether those of all profiles are meant.
+        all: bool,
+    },
+    /// Gets layers.
+    Pull {
+        /// Layers, and at most one place.
+        words: Vec<String>,
+        /// Whether those of all profiles are meant.
+        all: bool,
+    },
+}
+
 /// `pimg verify --rebuild`
 #[derive(Clone, Debug)]
 pub struct RebuildRequest {

@@ -31,6 +31,7 @@ pub mod survey;
 pub mod switch;
 pub mod tools;
 pub mod unfinished;
+pub mod whole_file;
 
 pub use device::FileDevice;
 pub use error::HostError;

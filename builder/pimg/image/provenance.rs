@@ -20,15 +20,17 @@ pub const ENVELOPE: &str = "provenance.intoto.jsonl";
 /// What is in the envelope, and what the signature names beside it.
 pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 
-const STATEMENT: &str = "https://in-toto.io/Statement/v1";
-const PREDICATE: &str = "https://slsa.dev/provenance/v1";
+/// The kind of text.
+pub(crate) const STATEMENT: &str = "https://in-toto.io/Statement/v1";
+/// The kind of statement.
+pub(crate) const PREDICATE: &str = "https://slsa.dev/provenance/v1";
 
 /// What the parameters mean is written there.
 const BUILD_TYPE: &str =
     concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/how-to/sign-and-publish.md#build-type-v1");
 
 /// Who built it: pimg itself, wherever it ran. That says nothing about how far its machine is to be trusted.
-const BUILDER: &str = env!("CARGO_PKG_REPOSITORY");
+pub(crate) const BUILDER: &str = env!("CARGO_PKG_REPOSITORY");
 
 /// What a provenance is made from.
 #[derive(Clone, Copy, Debug)]
@@ -143,6 +145,13 @@ pub fn open(text: &[u8]) -> Option<Opened> {
         signatures: signatures.collect::<Option<_>>()?,
         payload_type: envelope.payload_type,
     })
+}
+
+/// The names of the keys that an envelope says to be signed by; true only for those whose signature was found good.
+pub fn key_ids(text: &[u8]) -> Vec<String> {
+    let envelope: Option<Envelope> = serde_json::from_slice(text).ok();
+    let signatures = envelope.map(|envelope| envelope.signatures).unwrap_or_default();
+    signatures.into_iter().map(|signature| signature.keyid).filter(|id| !id.is_empty()).collect()
 }
 
 /// The files that a statement speaks of, with their SHA-256 digests.

@@ -14,6 +14,7 @@ use pimg_fetch::digest::Sha256Digest;
 
 use super::base::{Baked, CheckedBase, check_once};
 use super::kept_layers::{Ingredients, KeptLayers};
+use super::layers;
 use super::prepare::{Prepared, PreparedHost};
 use crate::bake::error::BakeError;
 use crate::bake::manifest::{LAYER, LayerManifest, MANIFEST, SCHEMA};
@@ -84,6 +85,22 @@ pub fn find_baked(
         }
     }
     Ok(missing)
+}
+
+/// The keys of the layers that hosts want, each once, whatever their profiles say. Nothing is made.
+///
+/// # Errors
+/// A package cannot be had.
+pub fn layer_keys(prepared: &Prepared<'_>, network: &Network<'_>) -> Result<Vec<String>, Failure> {
+    let mut keys = Vec::new();
+    for host in &prepared.hosts {
+        if let Some(wanted) = Wanted::of(host, &prepared.lock, network)?
+            && !keys.contains(&wanted.key)
+        {
+            keys.push(wanted.key);
+        }
+    }
+    Ok(keys)
 }
 
 impl Prepared<'_> {
@@ -243,6 +260,14 @@ impl Opening<'_> {
                     say_damaged(&failure.messages().join(": "), self.context);
                 }
             }
+        }
+        let is_elsewhere = !self.network.options().offline && !self.network.is_afresh();
+        if is_elsewhere
+            && layers::obtain(&wanted.key, &bakes, self.network.cache(), self.context)?
+            && let Some((layer, directory)) = cached(wanted, plain, &bakes, self.context)?
+        {
+            let base = self.open(plain, layer, &directory).map_err(|(failure, _)| failure)?;
+            return Ok((base, directory, false));
         }
         let (layer, directory) = self.make(wanted, plain, &bakes)?;
         let base = self.open(plain, layer, &directory).map_err(|(failure, _)| failure)?;
