@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room of the package `pimg`, and all that it may import: other rooms, or modules of them, or packages of ours.
-const ARROWS: [(&str, &[&str]); 19] = [
+const ARROWS: [(&str, &[&str]); 20] = [
     ("main", &["cli"]),
     (
         "cli",
@@ -29,6 +29,7 @@ const ARROWS: [(&str, &[&str]); 19] = [
     (
         "command",
         &[
+            "bake",
             "failure",
             "guest",
             "host",
@@ -51,6 +52,7 @@ const ARROWS: [(&str, &[&str]); 19] = [
     (
         "pipeline",
         &[
+            "bake",
             "command::Context",
             "command::outcome",
             "command::watch",
@@ -85,6 +87,22 @@ const ARROWS: [(&str, &[&str]); 19] = [
             "profile",
             "progress",
             "pimg_deb",
+            "pimg_fetch",
+        ],
+    ),
+    (
+        "bake",
+        &[
+            "failure",
+            "guest",
+            "host",
+            "image",
+            "packages",
+            "plan",
+            "profile",
+            "progress",
+            "pimg_deb",
+            "pimg_disk",
             "pimg_fetch",
         ],
     ),

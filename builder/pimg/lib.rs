@@ -2,6 +2,7 @@
 //!
 //! The rooms, and what belongs in each, are in `builder/README.md`.
 
+pub mod bake;
 pub mod cli;
 pub mod command;
 pub mod failure;

@@ -1,0 +1,5 @@
+//! Packages installed at build time: a base and a locked set of packages in, a layer of changes out.
+
+pub mod error;
+pub mod manifest;
+pub mod run;
