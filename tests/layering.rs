@@ -146,7 +146,13 @@ const FENCES: [(&[&str], &[&str]); 5] = [
     (&["std::net::Tcp", "std::net::Udp", "reqwest"], &["fetch/"]),
     (
         &["process::Command", "process::exit"],
-        &["pimg/host/tools.rs", "pimg/host/machine.rs", "pimg/cli/interrupt.rs"],
+        &[
+            "pimg/host/tools.rs",
+            "pimg/host/machine.rs",
+            "pimg/host/namespace.rs",
+            "pimg/host/inside.rs",
+            "pimg/cli/interrupt.rs",
+        ],
     ),
     (&["env::var", "SystemTime::now"], &["pimg/host/env.rs", "embed.rs"]),
     (&["serde"], &["pimg/", "fetch/"]),

@@ -14,12 +14,16 @@ use super::exit_code::ExitCode;
 use super::printer::Printer;
 use super::progress::Progress;
 use super::{interrupt, json, panic, report};
-use crate::command::Context;
+use crate::command::{self, Context};
 use crate::failure::{Class, Failure};
 use crate::host::env::Environment;
 
 /// Runs pimg with these arguments, the first of which is the program's own name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
+    let arguments: Vec<_> = arguments.into_iter().collect();
+    if command::inside::is_asked_for(&arguments) {
+        return command::inside::run().into();
+    }
     let environment = Environment::capture();
     let code = match Cli::try_parse_from(arguments) {
         Ok(cli) => run_command(cli, &environment),

@@ -12,6 +12,7 @@ pub mod flash;
 mod hosts;
 mod images;
 pub mod import;
+pub mod inside;
 pub mod inspect;
 pub mod keys;
 pub mod lock;

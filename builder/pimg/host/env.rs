@@ -39,6 +39,14 @@ pub fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZero::get)
 }
 
+/// The file of this program, so that it can be started once more.
+///
+/// # Errors
+/// Whatever the system reports.
+pub fn program() -> std::io::Result<PathBuf> {
+    std::env::current_exe()
+}
+
 /// The environment variables of the process, read once.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {

@@ -139,7 +139,7 @@ fn append_to(path: &Path) -> Result<File, HostError> {
 }
 
 /// The next line with its end, or a piece of one that is very long.
-fn next_line(from: &mut BufReader<impl Read>) -> Option<Vec<u8>> {
+pub(super) fn next_line(from: &mut BufReader<impl Read>) -> Option<Vec<u8>> {
     let mut line = Vec::new();
     match from.take(LONGEST_LINE).read_until(b'\n', &mut line) {
         Ok(0) | Err(_) => None,
