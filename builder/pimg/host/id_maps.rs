@@ -29,9 +29,7 @@ pub(super) fn write(pid: u32, ids: Ids) -> Result<(), NamespaceError> {
         return Ok(());
     }
     let name = user_name(user)?;
-    for (program, own, ranges) in
-        [("newuidmap", user, "/etc/subuid"), ("newgidmap", group, "/etc/subgid")]
-    {
+    for (program, own, ranges) in [("newuidmap", user, "/etc/subuid"), ("newgidmap", group, "/etc/subgid")] {
         let text = read(Path::new(ranges)).unwrap_or_default();
         let (first, count) = range_of(&text, &name, user)
             .ok_or_else(|| NamespaceError::NoRange { user: name.clone(), file: ranges })?;
@@ -58,7 +56,6 @@ fn identity(own: &str) -> String {
         _ => map,
     })
 }
-
 
 /// Effective user and group of this process.
 fn own_ids() -> Result<(u32, u32), NamespaceError> {

@@ -145,7 +145,8 @@ fn prepare(job: &Inside) -> Result<(), String> {
         set.map_err(|error| format!("cannot name the machine: {error}"))?;
     }
     job.mounts.iter().try_for_each(|mount| {
-        super::mounts::mount(mount).map_err(|error| format!("cannot mount {}: {error}", name(mount).display()))
+        super::mounts::mount(mount)
+            .map_err(|error| format!("cannot mount {}: {error}", name(mount).display()))
     })
 }
 

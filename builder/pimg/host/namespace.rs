@@ -78,7 +78,8 @@ impl Started {
         let (reader, input) = std::io::pipe().map_err(NamespaceError::Start)?;
         let errors = writer.try_clone().map_err(NamespaceError::Start)?;
         let script = format!("echo '{WAITING}'; read -r mapped && exec \"$@\"");
-        let enter = ["unshare", "--mount", "--pid", "--net", "--ipc", "--uts", "--fork", "--kill-child", "--"];
+        let enter =
+            ["unshare", "--mount", "--pid", "--net", "--ipc", "--uts", "--fork", "--kill-child", "--"];
         let child = Command::new("unshare")
             .args(["--user", "--", "/bin/sh", "-c", &script, "sh"])
             .args(enter)
