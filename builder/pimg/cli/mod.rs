@@ -13,6 +13,7 @@ mod inspect_args;
 mod interrupt;
 mod json;
 mod keys_args;
+mod module_args;
 mod new_args;
 mod package_args;
 mod panic;

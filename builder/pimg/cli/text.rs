@@ -19,6 +19,7 @@ mod import;
 mod inspect;
 mod keys;
 mod lock;
+mod module;
 mod new_project;
 mod packages;
 mod publish;

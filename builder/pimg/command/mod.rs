@@ -16,6 +16,7 @@ pub mod inside;
 pub mod inspect;
 pub mod keys;
 pub mod lock;
+pub mod module;
 pub mod new_project;
 mod os_list;
 pub mod outcome;

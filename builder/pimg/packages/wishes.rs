@@ -40,6 +40,8 @@ pub struct Wishes {
     pub pins: Vec<Pin>,
     /// Answers to debconf.
     pub preseeds: Vec<String>,
+    /// Kernel modules that are built ahead: `zfs`, or nothing.
+    pub modules: Vec<String>,
     /// Files that are no packages.
     pub downloads: Vec<Download>,
 }
@@ -74,6 +76,7 @@ impl Wishes {
             sources: sources::all(&rendered.apt, base)?,
             pins,
             preseeds: rendered.preseeds.iter().map(|preseed| preseed.line.clone()).collect(),
+            modules: rendered.packages.modules.clone(),
             downloads: rendered.downloads.clone(),
         })
     }
