@@ -8,6 +8,7 @@ use std::fs::{File, Permissions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -59,16 +60,21 @@ impl RootTree {
         self.open(path).map(drop)
     }
 
-    /// Puts a file there, in place of one that is there.
+    /// Puts a file there that was last changed `mtime` seconds after 1970, in place of one that is there: make looks at
+    /// such times.
     ///
     /// # Errors
     /// A directory is there, or whatever the system reports.
-    pub fn file(&self, path: &str, mode: u32, content: &[u8]) -> Result<(), HostError> {
+    pub fn file(&self, path: &str, mode: u32, mtime: u64, content: &[u8]) -> Result<(), HostError> {
         self.put(path, |parent, name| {
             let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let file = rustix::fs::openat(parent, name, flags, Mode::from_raw_mode(mode & MODE | 0o600))?;
             let mut file = File::from(file);
-            file.write_all(content).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+            // a time that the system cannot have comes from a damaged package
+            let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(mtime));
+            let time = time.unwrap_or(SystemTime::UNIX_EPOCH);
+            let written = file.write_all(content).and_then(|()| file.set_modified(time));
+            written.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
         })
     }
 
@@ -176,8 +182,8 @@ mod tests {
         tree.symlink("relative", "../../../../../outside")?;
         tree.directory("outside")?;
         // a link to nowhere below the root is no directory
-        assert!(tree.file("absolute/x", 0o644, b"x").is_err());
-        tree.file("relative/x", 0o644, b"x")?;
+        assert!(tree.file("absolute/x", 0o644, 1, b"x").is_err());
+        tree.file("relative/x", 0o644, 1, b"x")?;
         assert_eq!(fs::read_dir(&outside)?.count(), 0);
         assert_eq!(tree.read("outside/x")?, b"x");
         Ok(())
@@ -190,12 +196,12 @@ mod tests {
         tree.directory("usr/bin")?;
         tree.symlink("bin", "usr/bin")?;
         tree.directory("bin")?;
-        tree.file("bin/tool", 0o4755, b"old")?;
-        tree.file("usr/bin/tool", 0o755, b"new")?;
+        tree.file("bin/tool", 0o4755, 1, b"old")?;
+        tree.file("usr/bin/tool", 0o755, 1, b"new")?;
         tree.hard_link("usr/bin/other", "bin/tool")?;
         assert_eq!(tree.read("bin/other")?, b"new");
         assert!(tree.path().join("bin").is_symlink());
-        assert!(tree.file("usr/bin", 0o644, b"x").is_err(), "a directory is no file");
+        assert!(tree.file("usr/bin", 0o644, 1, b"x").is_err(), "a directory is no file");
         let path = tree.path().to_path_buf();
         let other = RootTree::new(dir.path())?;
         assert!(path.exists(), "one in use stays");

@@ -186,7 +186,7 @@ mod linux {
         if asked != there {
             tree.symlink(&format!("usr/lib/{asked}"), there)?;
         }
-        tree.file("build/build.sh", 0o755, SCRIPT.as_bytes())?;
+        tree.file("build/build.sh", 0o755, 0, SCRIPT.as_bytes())?;
         reporter.finish(task, &format!("{} packages", recipe.tools.len() + 2));
         Ok(tree)
     }

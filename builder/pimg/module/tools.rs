@@ -99,7 +99,7 @@ pub(super) fn unpack(tree: &RootTree, name: &str, bytes: &[u8]) -> Result<(), Mo
             (Kind::Directory, _) => tree.directory(&file.path)?,
             (Kind::File, _) => {
                 let content = files.read_content(&file, LONGEST).map_err(damaged)?;
-                tree.file(&file.path, file.mode, &content)?;
+                tree.file(&file.path, file.mode, file.mtime, &content)?;
             }
             (Kind::Symlink, Some(text)) => tree.symlink(&file.path, text)?,
             (Kind::HardLink, Some(target)) => tree.hard_link(&file.path, target)?,

@@ -121,7 +121,7 @@ pub const OVERLAY: Format = Format {
                 key("install", Texts, "none", "`name`, `name=version` or `name/suite`", "[\"zsh\"]"),
                 key("remove", Texts, "none", "names", "[\"nano\"]"),
                 key("hold", Texts, "none", "never upgraded; the only list that takes patterns", "[\"linux-image-*\"]"),
-                key("modules", Texts, "none", "kernel modules that are built ahead: `\"zfs\"`, see [Build the ZFS module ahead](../how-to/zfs-module.md)", "[\"zfs\"]"),
+                key("modules", Texts, "none", "kernel modules that pimg builds ahead; it knows `zfs`", "[\"zfs\"]"),
                 key("when", Text, "always", "condition", "\"true\""),
             ],
         },
