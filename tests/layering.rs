@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room of the package `pimg`, and all that it may import: other rooms, or modules of them, or packages of ours.
-const ARROWS: [(&str, &[&str]); 20] = [
+const ARROWS: [(&str, &[&str]); 21] = [
     ("main", &["cli"]),
     (
         "cli",
@@ -82,6 +82,7 @@ const ARROWS: [(&str, &[&str]); 20] = [
             "guest",
             "host",
             "lock",
+            "module",
             "overlay",
             "plan",
             "profile",
@@ -90,6 +91,7 @@ const ARROWS: [(&str, &[&str]); 20] = [
             "pimg_fetch",
         ],
     ),
+    ("module", &["failure", "host", "progress", "pimg_deb"]),
     (
         "bake",
         &[

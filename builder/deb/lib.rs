@@ -15,7 +15,7 @@
 //! | [`solve`] | what to install so that everything fits together |
 //! | [`pattern`] | patterns of names in pins |
 //! | [`policy`] | what apt prefers, by these pins |
-//! | [`package`] | a `.deb`: its control file and its files |
+//! | [`package`] | a `.deb`: its control file and its files, read and written |
 //! | [`repository`] | `Packages` and `Release` of a repository, written |
 //! | [`error`] | what is wrong with the bytes, and in which line |
 #![cfg_attr(

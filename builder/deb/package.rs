@@ -8,10 +8,12 @@ mod error;
 mod files;
 mod member;
 mod uncompressed;
+mod write;
 
 pub use error::{Error, Problem};
 pub use files::{File, Files, Kind};
 use member::Member;
+pub use write::NewPackage;
 
 /// Result of this room.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

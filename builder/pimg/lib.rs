@@ -14,6 +14,7 @@ pub mod image;
 pub mod inventory;
 pub mod lock;
 pub mod machine;
+pub mod module;
 pub mod overlay;
 pub mod packages;
 pub mod pipeline;

@@ -17,6 +17,7 @@ fn the_program_lists_its_commands() {
       check        Check profiles, overlays and templates, without network
       lock         Resolve and pin the base image, every package and every download in pimg.lock
       fetch        Download all that pimg.lock names into the cache
+      module       Build kernel modules ahead, so that no node compiles them
       plan         Show every change that a build would make, and where it comes from
       inspect      Show what is in an image: all that it says about itself, or a file in it
       diff         Show in what two images differ: settings, units, packages, files
@@ -143,6 +144,7 @@ fn every_command_has_help_of_its_own() {
         "plan",
         "inspect",
         "diff",
+        "module",
         "bump",
         "verify",
         "secrets",

@@ -91,6 +91,7 @@ fn document(status: &str) -> (Vec<u8>, Value) {
         base: &base,
         status: status.as_bytes(),
         set: Some(&set),
+        modules: &[],
         repositories: &repositories,
         downloads: &[
             download("acme.sh", "https://example.com/acme.tar.gz"),

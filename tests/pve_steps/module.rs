@@ -130,3 +130,34 @@ fn a_module_that_does_not_load_or_does_not_fit_the_tools_is_told() {
     given.put("tools", "2.3.4-pve1");
     given.run("zfs-module").stopped(&["the module of ZFS is 2.4.4-1 and its tools are 2.3.4-pve1"]);
 }
+
+#[test]
+fn a_module_that_was_built_ahead_is_verified_and_nothing_is_compiled() {
+    let node = node("prebuilt");
+    node.put("module", RUNNING);
+    node.put(&format!("lib/modules/{RUNNING}/updates/pimg/zfs.ko"), "");
+    node.stub("dpkg", "[ $1 = --verify ] && cat $root/changed 2>/dev/null; [ ! -e $root/changed ]");
+    node.run("zfs-module").done();
+    assert!(node.called(&format!("dpkg --verify zfs-modules-{RUNNING}")), "{}", node.calls());
+    assert!(!node.called("dkms"), "{}", node.calls());
+    assert!(!node.has("etc/dkms/no-autoinstall"), "later kernels may get theirs");
+    node.remove("var/lib/pimg/done/zfs-module");
+    node.put("changed", "??5?????? /usr/lib/modules/6.12.47+rpt-rpi-v8/updates/pimg/zfs.ko\n");
+    node.run("zfs-module").retries(&["are not what they were", "updates/pimg/zfs.ko"]);
+}
+
+#[test]
+fn a_later_kernel_is_compiled_for_where_the_sources_came_along() {
+    let bare = node("prebuilt");
+    bare.stub("dpkg", "exit 1");
+    bare.run("zfs-module").stopped(&[
+        "no zfs module that loads was built ahead",
+        "zfs-dkms",
+        "module = \"dkms\"",
+    ]);
+    assert!(!bare.called("dkms"));
+    let with_sources = node("prebuilt");
+    with_sources.put("lib/modules/6.18.39+rpt-rpi-v8/build/include/.keep", "");
+    with_sources.run("zfs-module").done();
+    assert!(with_sources.called("dkms build zfs/2.4.4 -k 6.18.39+rpt-rpi-v8"), "{}", with_sources.calls());
+}

@@ -44,6 +44,8 @@ pub struct File {
     pub uid: u64,
     /// Its group.
     pub gid: u64,
+    /// When it was last changed, in seconds since 1970.
+    pub mtime: u64,
     /// Bytes of its content.
     pub size: u64,
     /// Where a symbolic link points to, or, as a path like this one, what a hard link is another name of.
@@ -85,6 +87,14 @@ impl<'a> Files<'a> {
             }
         }
         Ok(None)
+    }
+
+    /// The content of the entry that was told last, a regular file; once, and before the next one is asked for.
+    ///
+    /// # Errors
+    /// The archive is damaged, or the file is larger than `limit` bytes.
+    pub fn read_content(&mut self, file: &File, limit: u64) -> Result<Vec<u8>> {
+        self.content(file.size, limit)
     }
 
     fn error(&self, problem: Problem) -> Error {
@@ -226,6 +236,7 @@ impl<'a> Files<'a> {
             mode: header.mode().map_err(bad("mode"))? & 0o7777,
             uid: header.uid().map_err(bad("owner"))?,
             gid: header.gid().map_err(bad("group"))?,
+            mtime: header.mtime().unwrap_or_default(),
             size,
             link,
         })

@@ -16,6 +16,7 @@ use super::import_args::ImportArgs;
 use super::inspect_args::{DiffArgs, InspectArgs};
 use super::keys_args::KeysArgs;
 use super::layer_args::LayerArgs;
+use super::module_args::ModuleArgs;
 use super::new_args::NewArgs;
 use super::package_args::{LockedArgs, PackageArgs};
 use super::publish_args::PublishArgs;
@@ -133,6 +134,10 @@ pub enum Command {
     /// Download all that pimg.lock names into the cache
     #[command(after_help = "Example:\n  pimg fetch --all --vault /mnt/backup/k8sctl")]
     Fetch(FetchArgs),
+
+    /// Build kernel modules ahead, so that no node compiles them
+    #[command(after_help = "Example:\n  pimg module build k8sctl-pi5l --url https://example.org/modules/")]
+    Module(ModuleArgs),
 
     /// Show every change that a build would make, and where it comes from
     #[command(after_help = "Example:\n  pimg plan --profile k8sctl-pi5l")]

@@ -105,6 +105,7 @@ pub(super) fn dispatch(
             Ok(outcome.failed().map_or(done, ExitCode::from))
         }
         Command::Secrets(args) => presenter.show("secrets", &command::secrets::run(args.into(), context)?),
+        Command::Module(args) => presenter.show("module", &command::module::run(&args.into(), context)?),
         Command::Keys(args) => presenter.show("keys", &command::keys::run(args.into(), context)?),
         Command::Layer(args) => presenter.show("layer", &command::layer::run(&args.into(), context)?),
         Command::Schema(args) => presenter.print_raw(command::schema::run(args.into()).as_bytes()),
@@ -147,6 +148,7 @@ pub(super) fn name(command: &Command) -> &'static str {
         Command::Verify(_) => "verify",
         Command::Flash(_) => "flash",
         Command::Secrets(_) => "secrets",
+        Command::Module(_) => "module",
         Command::Keys(_) => "keys",
         Command::Layer(_) => "layer",
         Command::Schema(_) => "schema",

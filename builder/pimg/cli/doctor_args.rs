@@ -5,7 +5,8 @@ use clap::Args;
 use crate::command::request::DoctorRequest;
 
 /// Commands that need more than files.
-const COMMANDS: [&str; 9] = ["build", "check", "lock", "fetch", "flash", "test", "status", "seed", "secrets"];
+const COMMANDS: [&str; 10] =
+    ["build", "check", "lock", "fetch", "module", "flash", "test", "status", "seed", "secrets"];
 
 /// `pimg doctor`
 #[derive(Args, Debug)]

@@ -15,6 +15,7 @@ mod interrupt;
 mod json;
 mod keys_args;
 mod layer_args;
+mod module_args;
 mod new_args;
 mod package_args;
 mod panic;

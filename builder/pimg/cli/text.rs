@@ -21,6 +21,7 @@ mod inspect;
 mod keys;
 mod layer;
 mod lock;
+mod module;
 mod new_project;
 mod packages;
 mod publish;

@@ -18,6 +18,7 @@ pub mod inspect;
 pub mod keys;
 pub mod layer;
 pub mod lock;
+pub mod module;
 pub mod new_project;
 mod os_list;
 pub mod outcome;

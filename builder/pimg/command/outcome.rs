@@ -24,6 +24,7 @@ mod inspect;
 mod keys;
 mod layer;
 mod lock;
+mod module;
 mod new_project;
 mod packages;
 mod publish;
@@ -47,6 +48,7 @@ pub use layer::{
     LayerFacts, LayerFileMade, LayerListing, LayerOutcome, LayerPushed, LayerTaken, LayersPushed, LayersTaken,
 };
 pub use lock::{ChangeKind, LockChange, LockOutcome, LockedSetSummary};
+pub use module::{BuiltModule, ModuleOutcome};
 pub use new_project::NewOutcome;
 pub use packages::{PackageListing, PackageState, ShippedPackage};
 pub use publish::{PublishOutcome, PublishedImage};

@@ -152,6 +152,24 @@ pub struct VerifyRequest {
     pub key: Option<String>,
 }
 
+/// `pimg module`
+#[derive(Clone, Debug)]
+pub enum ModuleRequest {
+    /// `pimg module build`
+    Build {
+        /// For which hosts.
+        hosts: Selection,
+        /// As in [`Ingredients`].
+        base: Option<String>,
+        /// Where the packages go; `None` is `out/modules` in the project.
+        out: Option<PathBuf>,
+        /// The address of the directory where they can be downloaded, for the lock.
+        url: Option<String>,
+        /// As in [`Ingredients`].
+        packages: Options,
+    },
+}
+
 /// `pimg keys`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeysRequest {

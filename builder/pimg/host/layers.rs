@@ -58,7 +58,15 @@ impl LayerFiles {
     /// # Errors
     /// Whatever the system reports.
     pub fn open(root: &Path) -> Result<Self, HostError> {
-        let files = Self { directory: root.join(BUCKET), locks: root.join(LOCKS) };
+        Self::open_bucket(root, BUCKET)
+    }
+
+    /// As [`Self::open`], for files of another kind that are kept the same way, in a bucket such as `module-v1`.
+    ///
+    /// # Errors
+    /// Whatever the system reports.
+    pub fn open_bucket(root: &Path, bucket: &str) -> Result<Self, HostError> {
+        let files = Self { directory: root.join(bucket), locks: root.join(LOCKS) };
         for directory in [&files.directory, &files.locks] {
             std::fs::create_dir_all(directory).map_err(HostError::file("create", directory))?;
         }

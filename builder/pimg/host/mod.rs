@@ -19,6 +19,7 @@ pub mod namespace_error;
 pub mod new_files;
 pub mod private;
 pub mod random;
+pub mod root_tree;
 pub mod scratch;
 pub mod secrets;
 pub mod seed;

@@ -65,14 +65,18 @@ const SETTINGS: [(&str, &str, &str); 3] = [
     ),
 ];
 
+/// Commands that allow namespaces where a setting of this machine forbids them.
+pub(super) fn obstacles() -> Vec<&'static str> {
+    let forbids = |(name, value, _): &&(&str, &str, &str)| {
+        let path = Path::new("/proc/sys").join(name);
+        std::fs::read_to_string(path).is_ok_and(|found| found.trim() == *value)
+    };
+    SETTINGS.iter().filter(forbids).map(|(_, _, hint)| *hint).collect()
+}
+
 impl NamespaceError {
     pub(super) fn refused(said: String) -> Self {
-        let forbids = |(name, value, _): &&(&str, &str, &str)| {
-            let path = Path::new("/proc/sys").join(name);
-            std::fs::read_to_string(path).is_ok_and(|found| found.trim() == *value)
-        };
-        let because = SETTINGS.iter().filter(forbids).map(|(_, _, hint)| *hint).collect();
-        Self::Refused { said, because }
+        Self::Refused { said, because: obstacles() }
     }
 }
 

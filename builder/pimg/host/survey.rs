@@ -9,7 +9,7 @@ use rustix::fs::{Access, access};
 use super::card::Card;
 use super::env::Environment;
 use super::files::{free_space, read_head, read_optional};
-use super::{ssh_keys, tools};
+use super::{namespace_error, ssh_keys, tools};
 
 /// Longest file of facts, in bytes.
 const LONGEST: u64 = 1 << 20;
@@ -42,6 +42,8 @@ pub struct Survey {
     pub kvm: Device,
     /// Disks that can be taken out, and whether they may be written.
     pub cards: Vec<(PathBuf, String, bool)>,
+    /// Why a user may make no namespaces, as commands that allow them; empty where nothing is known to forbid it.
+    pub no_namespaces: Vec<&'static str>,
     /// Memory in bytes, where it is known.
     pub memory: Option<u64>,
     /// How many files a process may have open, where it is known.
@@ -94,6 +96,7 @@ pub fn look(environment: &Environment, project: &Path, wanted: &[&'static str]) 
         out: Some(directory(&project.join("out"))),
         kvm: device(Path::new("/dev/kvm")),
         cards: cards(),
+        no_namespaces: namespace_error::obstacles(),
         memory: if is_mac { memory_of_mac() } else { memory(&text("/proc/meminfo")) },
         open_files: open_files(&limits()),
         certificates: certificates(environment),

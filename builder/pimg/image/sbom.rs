@@ -11,7 +11,7 @@ use pimg_fetch::digest::Sha256Digest;
 use super::manifest::BaseEntry;
 use super::spdx::{Checksum, Document, Package, Relationship, element_id, purl, supplier, timestamp};
 use crate::failure::{Class, Fault};
-use crate::lock::{LockedDownload, LockedRepository, LockedSet};
+use crate::lock::{LockedDownload, LockedModule, LockedRepository, LockedSet};
 
 /// Id of the image in the document.
 const IMAGE: &str = "SPDXRef-Image";
@@ -35,6 +35,8 @@ pub struct SbomInputs<'a> {
     pub status: &'a [u8],
     /// What is installed on the first boot.
     pub set: Option<&'a LockedSet>,
+    /// Kernel modules that were built ahead and are installed with it.
+    pub modules: &'a [LockedModule],
     /// Where that comes from.
     pub repositories: &'a [LockedRepository],
     /// Other files that came into the image.
@@ -65,6 +67,7 @@ pub fn sbom(inputs: &SbomInputs<'_>) -> Result<Vec<u8>, SbomError> {
         packages.extend(installed(stanza, inputs.set)?);
     }
     packages.extend(added);
+    packages.extend(inputs.modules.iter().map(module));
     packages.extend(inputs.downloads.iter().map(download));
     // the image and its base stay in front
     packages[2..].sort_by(|a, b| a.id.cmp(&b.id));
@@ -159,6 +162,21 @@ fn added(set: &LockedSet, repositories: &[LockedRepository]) -> Vec<Package> {
         ..Package::default()
     };
     set.package.iter().map(package).collect()
+}
+
+/// The package of a kernel module, which no archive has.
+fn module(one: &LockedModule) -> Package {
+    Package {
+        id: element_id("Added", "arm64", &one.name),
+        name: one.name.clone(),
+        version: Some(one.version.clone()),
+        file_name: Some(one.file.clone()),
+        download_location: one.url.as_deref().map_or_else(no_assertion, location),
+        checksums: Checksum::sha256(&one.sha256),
+        source_info: Some(format!("built from source package zfs-linux {} with {}", one.zfs, one.compiler)),
+        comment: Some(format!("installed on first boot: module for the kernel {}", one.kernel)),
+        ..Package::default()
+    }
 }
 
 fn download(download: &LockedDownload) -> Package {

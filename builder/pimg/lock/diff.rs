@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::lockfile::{
-    LockedBase, LockedDownload, LockedKeyring, LockedPackage, LockedRepository, LockedSet, Lockfile,
+    LockedBase, LockedDownload, LockedKeyring, LockedModule, LockedPackage, LockedRepository, LockedSet,
+    Lockfile,
 };
 
 /// The architecture of the images, which need not be said.
@@ -27,6 +28,8 @@ pub enum ChangeKind {
     Profile,
     /// A package that is installed; from and to are versions.
     Package,
+    /// A kernel module that is built ahead; from and to are versions of its package.
+    Module,
     /// A package of the base that goes, or no longer goes.
     Remove,
     /// A package that is held, or no longer held.
@@ -65,6 +68,7 @@ pub fn changes(old: Option<&Lockfile>, new: &Lockfile) -> Vec<LockChange> {
     found.extend(keyrings(old, new));
     found.extend(downloads(old, new));
     found.extend(sets(old, new));
+    found.extend(modules(old, new));
     found.sort_by(|a, b| (a.kind, &a.name, &a.profiles).cmp(&(b.kind, &b.name, &b.profiles)));
     found
 }
@@ -154,6 +158,19 @@ fn downloads(old: &Lockfile, new: &Lockfile) -> Vec<LockChange> {
             _ => remarks(pair, &[("now at", |one| &one.url)]),
         };
         LockChange::new(ChangeKind::Download, name, digest(pair.0), digest(pair.1), note)
+    };
+    changed.map(change).collect()
+}
+
+fn modules(old: &Lockfile, new: &Lockfile) -> Vec<LockChange> {
+    let changed = pairs(&old.module, &new.module, |one| one.name.as_str());
+    let change = |(name, pair): (&str, Pair<'_, LockedModule>)| {
+        let version = |one: Option<&LockedModule>| one.map(|one| one.version.clone());
+        let note = match pair {
+            (_, Some(new)) => format!("built with {}", new.compiler),
+            (_, None) => "no longer needed".to_owned(),
+        };
+        LockChange::new(ChangeKind::Module, name, version(pair.0), version(pair.1), note)
     };
     changed.map(change).collect()
 }

@@ -17,6 +17,8 @@ pub struct Lockfile {
     pub download: Vec<LockedDownload>,
     /// What the profiles install. Profiles that ask for the same share a set.
     pub set: Vec<LockedSet>,
+    /// Kernel modules that are built ahead, one per kernel and version.
+    pub module: Vec<LockedModule>,
 }
 
 /// A base image.
@@ -117,6 +119,37 @@ pub struct LockedPackage {
     pub reason: String,
 }
 
+/// A kernel module that was built ahead, as a package of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LockedModule {
+    /// Name of the package.
+    pub name: String,
+    /// Version of the package.
+    pub version: String,
+    /// The profiles that install it.
+    pub profiles: Vec<String>,
+    /// The kernel's release, such as `6.12.47+rpt-rpi-v8`.
+    pub kernel: String,
+    /// Version of the package of that kernel.
+    pub kernel_version: String,
+    /// Version of the sources.
+    pub zfs: String,
+    /// The compiler and its version, such as `gcc-14 14.2.0-19`.
+    pub compiler: String,
+    /// Architecture of the machine that built it, such as `amd64`.
+    pub machine: String,
+    /// Name of the package's file.
+    pub file: String,
+    /// Where it can be downloaded, for who does not build it.
+    pub url: Option<String>,
+    /// Length of the file in bytes.
+    pub size: u64,
+    /// SHA-256 of the file, in lower-case hexadecimal.
+    pub sha256: String,
+    /// What it was built of: sources, headers, and compiler with all that it needs.
+    pub package: Vec<LockedPackage>,
+}
+
 /// How much a lock names, every package file counted once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
@@ -135,6 +168,11 @@ impl Lockfile {
     /// What a profile installs.
     pub fn set_for(&self, profile: &str) -> Option<&LockedSet> {
         self.set.iter().find(|set| set.profiles.iter().any(|name| name == profile))
+    }
+
+    /// The modules that a profile installs.
+    pub fn modules_for<'l>(&'l self, profile: &'l str) -> impl Iterator<Item = &'l LockedModule> {
+        self.module.iter().filter(move |module| module.profiles.iter().any(|name| name == profile))
     }
 
     /// The base image of this URL or path.
@@ -275,6 +313,7 @@ pub(super) mod tests {
                 manual: vec!["zsh".into()],
                 package: vec![package("zsh", "5.9-8+b15"), package("byobu", "6.11-2")],
             }],
+            module: Vec::new(),
         }
     }
 

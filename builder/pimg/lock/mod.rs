@@ -10,5 +10,6 @@ mod write;
 pub use diff::{ChangeKind, LockChange, changes};
 pub use error::{LockError, Mistake};
 pub use lockfile::{
-    LockedBase, LockedDownload, LockedKeyring, LockedPackage, LockedRepository, LockedSet, Lockfile, Totals,
+    LockedBase, LockedDownload, LockedKeyring, LockedModule, LockedPackage, LockedRepository, LockedSet,
+    Lockfile, Totals,
 };

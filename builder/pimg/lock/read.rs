@@ -12,7 +12,8 @@ use toml::de::{DeTable, DeValue};
 use super::check::{BELOW, Check, DATE, DIGEST, FINGERPRINT, WORDS};
 use super::error::{LockError, Mistake};
 use super::lockfile::{
-    LockedBase, LockedDownload, LockedKeyring, LockedPackage, LockedRepository, LockedSet, Lockfile,
+    LockedBase, LockedDownload, LockedKeyring, LockedModule, LockedPackage, LockedRepository, LockedSet,
+    Lockfile,
 };
 use super::write::{REVISION, VERSION};
 
@@ -47,6 +48,7 @@ impl Lockfile {
             keyring: top.entries("keyring", is_strict, "keyring", |one| one.name.clone(), keyring)?,
             download: top.entries("download", is_strict, "download", |one| one.name.clone(), download)?,
             set: Vec::new(),
+            module: Vec::new(),
         };
         let repositories: BTreeSet<&str> = lock.repository.iter().map(|one| one.name.as_str()).collect();
         let mut profiles = BTreeSet::new();
@@ -57,8 +59,11 @@ impl Lockfile {
                 None => Ok(set),
             }
         })?;
+        let name = |module: &LockedModule| format!("{} {}", module.name, module.version);
+        let module = top
+            .entries("module", is_strict, "module", name, |entry| module(entry, is_strict, &repositories))?;
         top.finish(is_strict)?;
-        Ok(Self { set, ..lock })
+        Ok(Self { set, module, ..lock })
     }
 }
 
@@ -102,6 +107,40 @@ fn download(entry: &mut Entry<'_, '_>) -> Result<LockedDownload> {
 }
 
 fn set(entry: &mut Entry<'_, '_>, is_strict: bool, repositories: &BTreeSet<&str>) -> Result<LockedSet> {
+    Ok(LockedSet {
+        profiles: entry.strings("profiles", WORDS)?,
+        base: entry.string("base", DIGEST)?,
+        request: entry.string("request", DIGEST)?,
+        remove: entry.strings("remove", WORDS)?,
+        hold: entry.strings("hold", WORDS)?,
+        manual: entry.strings("manual", WORDS)?,
+        package: packages(entry, is_strict, repositories)?,
+    })
+}
+
+fn module(entry: &mut Entry<'_, '_>, is_strict: bool, repositories: &BTreeSet<&str>) -> Result<LockedModule> {
+    Ok(LockedModule {
+        name: entry.string("name", WORDS)?,
+        version: entry.string("version", WORDS)?,
+        profiles: entry.strings("profiles", WORDS)?,
+        kernel: entry.string("kernel", WORDS)?,
+        kernel_version: entry.string("kernel_version", WORDS)?,
+        zfs: entry.string("zfs", WORDS)?,
+        compiler: entry.string("compiler", WORDS)?,
+        machine: entry.string("machine", WORDS)?,
+        file: entry.string("file", BELOW)?,
+        url: entry.get("url").map(|value| entry.as_string(value, "url", WORDS)).transpose()?,
+        size: entry.number("size")?,
+        sha256: entry.string("sha256", DIGEST)?,
+        package: packages(entry, is_strict, repositories)?,
+    })
+}
+
+fn packages(
+    entry: &mut Entry<'_, '_>,
+    is_strict: bool,
+    repositories: &BTreeSet<&str>,
+) -> Result<Vec<LockedPackage>> {
     let read = |entry: &mut Entry<'_, '_>| {
         let package = package(entry)?;
         if repositories.contains(package.repository.as_str()) {
@@ -111,15 +150,7 @@ fn set(entry: &mut Entry<'_, '_>, is_strict: bool, repositories: &BTreeSet<&str>
         entry.wrong(Mistake::UnknownRepository { package: name, repository })
     };
     let key = |package: &LockedPackage| format!("{}:{}", package.name, package.architecture);
-    Ok(LockedSet {
-        profiles: entry.strings("profiles", WORDS)?,
-        base: entry.string("base", DIGEST)?,
-        request: entry.string("request", DIGEST)?,
-        remove: entry.strings("remove", WORDS)?,
-        hold: entry.strings("hold", WORDS)?,
-        manual: entry.strings("manual", WORDS)?,
-        package: entry.entries("package", is_strict, "package", key, read)?,
-    })
+    entry.entries("package", is_strict, "package", key, read)
 }
 
 fn package(entry: &mut Entry<'_, '_>) -> Result<LockedPackage> {

@@ -8,13 +8,16 @@ use std::fmt::Write;
 
 use toml::Value;
 
-use super::lockfile::{LockedPackage, LockedSet, Lockfile};
+use super::lockfile::{LockedModule, LockedPackage, LockedSet, Lockfile};
 
 /// The version that this pimg reads and writes.
 pub(super) const VERSION: u64 = 1;
 
-/// The newest revision of it that this pimg knows.
-pub(super) const REVISION: u64 = 1;
+/// The newest revision of it that this pimg knows: the first that has modules.
+pub(super) const REVISION: u64 = 2;
+
+/// The one that is written where there is nothing that it does not have, so that an older pimg reads it.
+const PLAIN: u64 = 1;
 
 const HEAD: &str = "\
 # What `pimg build` installs, byte for byte. Written by `pimg lock`; keep it in git.
@@ -23,7 +26,8 @@ const HEAD: &str = "\
 impl Lockfile {
     /// The text of the lock. The order of the values makes no difference to it.
     pub fn to_text(&self) -> String {
-        let mut text = format!("{HEAD}version = {VERSION}\nrevision = {REVISION}\n");
+        let revision = if self.module.is_empty() { PLAIN } else { REVISION };
+        let mut text = format!("{HEAD}version = {VERSION}\nrevision = {revision}\n");
         for base in sorted(&self.base, |base| &base.url) {
             text.push_str("\n[[base]]\n");
             let (sha256, raw_sha256) = (&base.sha256, &base.raw_sha256);
@@ -52,6 +56,11 @@ impl Lockfile {
         for one in sets {
             set(&mut text, one);
         }
+        let mut modules: Vec<_> = self.module.iter().collect();
+        modules.sort_by_key(|module| (&module.name, &module.version));
+        for one in modules {
+            module(&mut text, one);
+        }
         text
     }
 }
@@ -63,8 +72,35 @@ fn set(text: &mut String, set: &LockedSet) {
     list(text, "remove", &in_order(&set.remove));
     list(text, "hold", &in_order(&set.hold));
     list(text, "manual", &in_order(&set.manual));
+    packages(text, &set.package);
+}
+
+fn module(text: &mut String, module: &LockedModule) {
+    text.push_str("\n[[module]]\n");
+    strings(text, [("name", &module.name), ("version", &module.version)]);
+    list(text, "profiles", &in_order(&module.profiles));
+    strings(
+        text,
+        [
+            ("kernel", &module.kernel),
+            ("kernel_version", &module.kernel_version),
+            ("zfs", &module.zfs),
+            ("compiler", &module.compiler),
+            ("machine", &module.machine),
+            ("file", &module.file),
+        ],
+    );
+    if let Some(url) = &module.url {
+        strings(text, [("url", url)]);
+    }
+    let _ = writeln!(text, "size = {}", module.size);
+    strings(text, [("sha256", &module.sha256)]);
+    packages(text, &module.package);
+}
+
+fn packages(text: &mut String, packages: &[LockedPackage]) {
     text.push_str("package = [\n");
-    let mut packages: Vec<_> = set.package.iter().collect();
+    let mut packages: Vec<_> = packages.iter().collect();
     packages.sort_by_key(|package| (&package.name, &package.architecture));
     for package in packages {
         let _ = writeln!(text, "  {},", inline(package));

@@ -121,6 +121,7 @@ pub const OVERLAY: Format = Format {
                 key("install", Texts, "none", "`name`, `name=version` or `name/suite`", "[\"zsh\"]"),
                 key("remove", Texts, "none", "names", "[\"nano\"]"),
                 key("hold", Texts, "none", "never upgraded; the only list that takes patterns", "[\"linux-image-*\"]"),
+                key("modules", Texts, "none", "kernel modules that pimg builds ahead; it knows `zfs`", "[\"zfs\"]"),
                 key("when", Text, "always", "condition", "\"true\""),
             ],
         },
@@ -132,6 +133,7 @@ pub const OVERLAY: Format = Format {
                 key("install", Texts, "none", "as above", "[\"git\"]"),
                 key("remove", Texts, "none", "as above", "[\"vim-tiny\"]"),
                 key("hold", Texts, "none", "as above", "[\"raspi-firmware\"]"),
+                key("modules", Texts, "none", "as above", "[\"zfs\"]"),
             ],
         },
         Section {

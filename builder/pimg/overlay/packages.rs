@@ -24,6 +24,8 @@ pub struct PackageRequests {
     pub remove: Vec<PackageRequest>,
     /// Never to be upgraded; `*` stands for any run of characters, `?` for any one.
     pub hold: Vec<PackageRequest>,
+    /// Kernel modules that are built ahead, as `zfs`.
+    pub modules: Vec<String>,
 }
 
 /// An answer to debconf.
@@ -60,7 +62,13 @@ impl PackageRequests {
     }
 
     /// Adds what one overlay asks; reports what contradicts an earlier overlay.
-    pub(crate) fn add(&mut self, overlay: &str, lists: &PackageLists, problems: &mut Vec<Problem>) {
+    pub(crate) fn add(&mut self, overlay: &str, rule: &PackageRule, problems: &mut Vec<Problem>) {
+        let lists = &rule.lists;
+        for module in &rule.modules {
+            if !self.modules.contains(module) {
+                self.modules.push(module.clone());
+            }
+        }
         for (verb, items, others) in
             [("removes", &lists.install, &self.remove), ("installs", &lists.remove, &self.install)]
         {
@@ -92,6 +100,7 @@ impl PackageRequests {
 pub(crate) struct PackageRule {
     pub(crate) when: Option<Located<String>>,
     pub(crate) lists: PackageLists,
+    pub(crate) modules: Vec<String>,
 }
 
 impl PackageRule {
@@ -100,11 +109,13 @@ impl PackageRule {
         let mut keys = Keys::new(table, problems);
         let when = keys.text("when");
         let lists = ["install", "remove", "hold"].map(|key| keys.texts(key));
+        let modules = keys.texts("modules");
         let groups = keys.tables("group");
         keys.finish();
+        let modules = modules_of(modules, problems);
         let [install, remove, hold] = lists;
         let lists = PackageLists::check(install.as_ref(), remove.as_ref(), hold.as_ref(), problems);
-        let mut rules = vec![Self { when, lists }];
+        let mut rules = vec![Self { when, lists, modules }];
         rules.extend(groups.into_iter().map(|table| Self::read_group(table, problems)));
         rules
     }
@@ -114,14 +125,32 @@ impl PackageRule {
         let at = keys.place();
         let when = keys.text("when");
         let lists = ["install", "remove", "hold"].map(|key| keys.texts(key));
+        let modules = keys.texts("modules");
         let has_when = keys.seen().contains(&"when");
         keys.finish();
+        let modules = modules_of(modules, problems);
         if !has_when {
             problems.push(Problem::at(&at, "needs `when`, which says where these packages are wanted"));
         }
         let [install, remove, hold] = lists;
-        Self { when, lists: PackageLists::check(install.as_ref(), remove.as_ref(), hold.as_ref(), problems) }
+        let lists = PackageLists::check(install.as_ref(), remove.as_ref(), hold.as_ref(), problems);
+        Self { when, lists, modules }
     }
+}
+
+/// The modules that pimg knows how to build.
+const MODULES: [&str; 1] = ["zfs"];
+
+fn modules_of(list: Option<Located<Vec<Located<String>>>>, problems: &mut Vec<Problem>) -> Vec<String> {
+    let mut known = Vec::new();
+    for module in list.map(|list| list.value).unwrap_or_default() {
+        if MODULES.contains(&module.value.as_str()) {
+            known.push(module.value);
+        } else {
+            problems.push(Problem::at(&module.place, format!("is none of `{}`", MODULES.join("`, `"))));
+        }
+    }
+    known
 }
 
 /// One `[[apt.preseed]]`, its value not rendered yet.

@@ -97,7 +97,7 @@ impl Overlay<'_> {
         }
         for rule in &manifest.packages {
             if self.applies(templates, rule.when.as_ref()) {
-                self.rendered.packages.add(self.name, &rule.lists, self.problems);
+                self.rendered.packages.add(self.name, rule, self.problems);
             }
         }
         self.preseeds(manifest, templates);

@@ -1,15 +1,17 @@
 //! What only the build can know: that the node could not use a set of packages which apt would install.
 
+use std::cmp::Ordering;
 use std::net::IpAddr;
 
 use pimg_deb::package::Package;
 use pimg_deb::solve::{Solution, Unsolvable};
 
 use super::error::PackagesError;
-use super::kernel::{Kernel, linux_maximum, too_new};
+use super::kernel::Kernel;
 use super::wishes::Wishes;
 use crate::guest::base_files::BaseFiles;
 use crate::guest::packages::PackageSet;
+use crate::module::Range;
 use crate::plan::change::{Action, Change, Content};
 use crate::profile::host::HostSpec;
 
@@ -78,22 +80,38 @@ pub(super) fn no_foreign_kernel(solution: &Solution<'_>, wishes: &Wishes) -> Res
 /// # Errors
 /// A kernel of the image is newer, or the package cannot be read.
 pub(super) fn zfs_builds(version: &str, deb: &[u8], base: &dyn BaseFiles) -> Result<(), PackagesError> {
+    let kernels = Kernel::of(base)?;
+    let releases: Vec<&str> = kernels.iter().map(|kernel| kernel.release.as_str()).collect();
+    zfs_fits(version, deb, &releases)
+}
+
+/// Whether the sources in `deb` know the kernels of these releases.
+///
+/// # Errors
+/// One is too new or too old for them, or the package cannot be read.
+pub(super) fn zfs_fits(version: &str, deb: &[u8], releases: &[&str]) -> Result<(), PackagesError> {
     let damaged = |source| PackagesError::Package { name: format!("zfs-dkms {version}"), source };
     let deb = Package::open(deb).map_err(damaged)?;
     let upstream = version.rsplit_once('-').map_or(version, |(upstream, _)| upstream);
     let upstream = upstream.split_once(':').map_or(upstream, |(_, upstream)| upstream);
     let meta = deb.read_file(&format!("usr/src/zfs-{upstream}/META")).map_err(damaged)?;
     let meta = meta.map(|meta| String::from_utf8_lossy(&meta).into_owned()).unwrap_or_default();
-    let Some(maximum) = linux_maximum(&meta) else { return Ok(()) };
-    let kernels = Kernel::of(base)?;
-    let Some(kernel) = too_new(&kernels, maximum) else { return Ok(()) };
-    Err(PackagesError::Guard {
-        what: format!(
-            "zfs-dkms {version} builds on kernels up to {}.{}, and the image starts {}",
-            maximum.0, maximum.1, kernel.release
-        ),
-        hint: "take zfs-dkms from the backports (`overlays/zfs` pins `src:zfs-linux`), run `pimg lock --update packages`, or use a base with an older kernel".to_owned(),
-    })
+    let range = Range::of(&meta);
+    for release in releases {
+        let (place, border) = match range.place(release) {
+            Ordering::Less => ("from", range.minimum),
+            Ordering::Equal => continue,
+            Ordering::Greater => ("up to", range.maximum),
+        };
+        let (major, minor) = border.unwrap_or_default();
+        return Err(PackagesError::Guard {
+            what: format!(
+                "zfs-dkms {version} builds on kernels {place} {major}.{minor}, and the image starts {release}"
+            ),
+            hint: "take zfs-dkms from the backports (`overlays/zfs` pins `src:zfs-linux`), run `pimg lock --update packages`, or use a base with an older kernel".to_owned(),
+        });
+    }
+    Ok(())
 }
 
 /// Proxmox VE finds its node by the name, and refuses one that leads to the loopback interface

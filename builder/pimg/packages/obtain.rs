@@ -10,6 +10,7 @@ use pimg_fetch::digest::Sha256Digest;
 
 use super::error::PackagesError;
 use super::network::Network;
+use super::prebuilt::{ModuleFile, local_modules, obtain_modules};
 use super::wishes::Wishes;
 use crate::failure::{Class, Failure};
 use crate::guest::base_files::BaseFiles;
@@ -66,11 +67,27 @@ pub fn fetch_all(
         wanted
             .extend(wanted_downloads(wishes, lock, &host.mirrors, network)?.into_iter().map(|(_, one)| one));
         wanted.extend(wanted_keyrings(wishes, lock)?.into_iter().map(|(_, one)| one));
+        let modules = obtain_modules(&host.profile, lock, &host.mirrors, None, network)?;
+        wanted.extend(modules.into_iter().map(|(one, _)| one));
     }
     wanted.sort_by(|a, b| (a.sha256, &a.name).cmp(&(b.sha256, &b.name)));
     wanted.dedup_by(|a, b| a.sha256 == b.sha256);
     network.get("packages", &wanted)?;
     Ok(wanted)
+}
+
+/// Gets the packages of the modules that were built ahead for a host.
+///
+/// # Errors
+/// One cannot be had, or does not fit the image.
+pub fn fetch_modules(
+    host: &HostSpec,
+    lock: &Lockfile,
+    base: &dyn BaseFiles,
+    network: &Network<'_>,
+) -> Result<Vec<ModuleFile>, Failure> {
+    let modules = obtain_modules(&host.profile, lock, &host.mirrors, Some(base), network)?;
+    Ok(modules.into_iter().map(|(_, module)| module).collect())
 }
 
 /// What of the lock one host uses, as it goes into its image.
@@ -90,8 +107,10 @@ pub fn obtain(
     let paths = network.get("packages", &wanted.collect::<Result<Vec<_>, _>>()?)?;
     let mut install = Vec::new();
     let mut installed = 0_u64;
-    for (package, file) in set.package.iter().zip(paths) {
-        let local = local(package, file)?;
+    let modules = obtain_modules(&host.profile, lock, &host.mirrors, Some(base), network)?;
+    let packages = set.package.iter().zip(paths).map(|(package, file)| local(package, file));
+    let packages = packages.collect::<Result<Vec<_>, _>>()?;
+    for local in packages.into_iter().chain(local_modules(modules)?) {
         installed += installed_size(&local.control);
         install.push(local);
     }
@@ -111,7 +130,7 @@ pub fn obtain(
         install,
         remove: set.remove.clone(),
         hold: set.hold.clone(),
-        manual: set.manual.clone(),
+        manual: manual(set, lock, host),
         preseeds: wishes.preseeds.clone(),
         keep: wishes.keep,
     };
@@ -119,6 +138,12 @@ pub fn obtain(
     let downloads = lock.download.iter().filter(named).cloned().collect();
     let own_answers = wishes.own_answers.clone();
     Ok(Obtained { packages, downloads, changes, keyrings, own_answers, growth })
+}
+
+/// What apt is to know as installed by hand: what was asked for, and modules, which nothing depends on.
+fn manual(set: &LockedSet, lock: &Lockfile, host: &HostSpec) -> Vec<String> {
+    let modules = lock.modules_for(&host.profile).map(|module| module.name.clone());
+    set.manual.iter().cloned().chain(modules).collect()
 }
 
 /// Where the file of a package is to be had.
@@ -190,13 +215,18 @@ fn placed(download: &overlay::Download, path: PathBuf, sha256: Sha256Digest) -> 
     Ok(vec![Change::root(place.clone(), action, origin).shared()])
 }
 
-fn digest(text: &str) -> Result<Sha256Digest, Failure> {
+pub(super) fn digest(text: &str) -> Result<Sha256Digest, Failure> {
     text.parse()
         .map_err(|error| Failure::caused_by(Class::Lock, "`pimg.lock` has a digest that is none", error))
 }
 
 /// The control file inside the file of a package.
 pub(super) fn control_of(package: &LockedPackage, file: &Path) -> Result<String, Failure> {
+    control_text(&package.file, file)
+}
+
+/// The control file inside of a package that is called `name`.
+pub(super) fn control_text(name: &str, file: &Path) -> Result<String, Failure> {
     // it is near the start of files of a hundred MiB
     let head = files::read_head(file, HEAD)?;
     let text = Package::open_head(&head, files::length(file)?).and_then(|deb| deb.control_text());
@@ -204,7 +234,7 @@ pub(super) fn control_of(package: &LockedPackage, file: &Path) -> Result<String,
         return Ok(text);
     }
     let bytes = files::read_optional(file, LONGEST_FILE)?.unwrap_or_default();
-    let damaged = |source| PackagesError::Package { name: package.file.clone(), source };
+    let damaged = |source| PackagesError::Package { name: name.to_owned(), source };
     Ok(Package::open(&bytes).and_then(|deb| deb.control_text()).map_err(damaged)?)
 }
 

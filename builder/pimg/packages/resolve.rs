@@ -92,7 +92,7 @@ pub(super) fn resolve(task: &Task<'_>, network: &Network<'_>) -> Result<Resolved
     if task.wishes.no_packages() {
         return Ok(Resolved { set, repositories: Vec::new(), keyrings: Vec::new() });
     }
-    let (suites, keyrings) = snapshots(task, network)?;
+    let (suites, keyrings) = snapshots(task, &task.foreign()?, network)?;
     let reporter = network.context.reporter;
     let bar = reporter.begin("resolving packages", None);
     let status = read_base(task.base, "/var/lib/dpkg/status")?;
@@ -163,8 +163,12 @@ fn request(task: &Task<'_>) -> Request {
 }
 
 fn locked_package(chosen: &solve::Chosen<'_>, indexes: &[Index<'_>]) -> LockedPackage {
-    let entry: &Entry<'_> = chosen.entry;
-    let repository = indexes.get(chosen.archive).map(|index| index.suite.repository.name.clone());
+    locked_entry(chosen.entry, indexes.get(chosen.archive), chosen.reason.to_string())
+}
+
+/// A package of an index as the lock names it.
+pub(super) fn locked_entry(entry: &Entry<'_>, index: Option<&Index<'_>>, reason: String) -> LockedPackage {
+    let repository = index.map(|index| index.suite.repository.name.clone());
     LockedPackage {
         name: entry.package.to_owned(),
         version: entry.version.to_owned(),
@@ -173,7 +177,7 @@ fn locked_package(chosen: &solve::Chosen<'_>, indexes: &[Index<'_>]) -> LockedPa
         file: entry.filename.trim_start_matches("./").to_owned(),
         size: entry.size,
         sha256: entry.sha256.to_owned(),
-        reason: chosen.reason.to_string(),
+        reason,
     }
 }
 

@@ -10,6 +10,7 @@ use super::guard;
 use super::network::Network;
 use super::obtain::wanted_package;
 use super::options::Update;
+use super::prebuilt::{self, Settlement};
 use super::resolve::{Task, resolve};
 use super::wishes::Wishes;
 use crate::failure::{Class, Failure};
@@ -58,12 +59,17 @@ pub fn settle(
     }
     let mut lock = before.cloned().unwrap_or_default();
     let mut resolved: Vec<LockedSet> = Vec::new();
+    let mut modules = Vec::new();
     for host in hosts {
         let set = settle_host(host, before, &resolved, update, &mut lock, network)?;
+        let mut settlement = Settlement { before, update, settled: &mut modules };
+        settlement.settle(host, &set, &mut lock, network)?;
         resolved.retain(|other| (&other.base, &other.request) != (&set.base, &set.request));
         resolved.push(set);
     }
     assemble(&mut lock, hosts, resolved);
+    let ours: Vec<&str> = hosts.iter().map(|host| host.host.profile.as_str()).collect();
+    prebuilt::assemble(&mut lock, &ours, modules);
     Ok(Settled { changed: before != Some(&lock), lock })
 }
 
@@ -259,7 +265,9 @@ fn drop_unused(lock: &mut Lockfile, hosts: &[Settling<'_>]) {
 fn require_known(name: &str, hosts: &[Settling<'_>], before: Option<&Lockfile>) -> Result<(), PackagesError> {
     let in_lock = before.into_iter().any(|lock| {
         let mut packages = lock.set.iter().flat_map(|set| &set.package);
-        packages.any(|package| package.name == name) || lock.download.iter().any(|one| one.name == name)
+        packages.any(|package| package.name == name)
+            || lock.download.iter().any(|one| one.name == name)
+            || lock.module.iter().any(|one| one.name == name)
     });
     let wished = hosts.iter().any(|host| host.wishes.downloads.iter().any(|one| one.name == name));
     if in_lock || wished { Ok(()) } else { Err(PackagesError::NothingToUpdate { name: name.to_owned() }) }

@@ -82,12 +82,13 @@ pub(super) fn read_indexes(suites: &[Suite]) -> Result<Vec<Index<'_>>, Failure> 
     Ok(indexes)
 }
 
-/// Verifies what every source has.
+/// Verifies what every source has, for the image's own architecture and, where a source has them, for `foreign` ones.
 ///
 /// # Errors
 /// A source cannot be read or trusted.
 pub(super) fn snapshots(
     task: &Task<'_>,
+    foreign: &[String],
     network: &Network<'_>,
 ) -> Result<(Vec<Suite>, Vec<LockedKeyring>), Failure> {
     let mut suites = Vec::new();
@@ -96,7 +97,8 @@ pub(super) fn snapshots(
         let mirror = network.mirror(&source.name, task.mirrors);
         let key = key_of(source, mirror, task.lock, network)?;
         for suite in &source.suites {
-            suites.push(snapshot(source, suite, mirror, &key, task, network)?);
+            let asked = Asked { source, suite, foreign };
+            suites.push(snapshot(&asked, mirror, &key, task, network)?);
         }
         keyrings.extend(key.locked);
     }
@@ -104,14 +106,21 @@ pub(super) fn snapshots(
     Ok((suites, keyrings))
 }
 
+/// One suite of a source, and the architectures that are asked for beside the image's own.
+struct Asked<'a> {
+    source: &'a SourceSpec,
+    suite: &'a str,
+    foreign: &'a [String],
+}
+
 fn snapshot(
-    source: &SourceSpec,
-    suite: &str,
+    asked: &Asked<'_>,
     mirror: Option<&Mirror>,
     key: &SourceKey,
     task: &Task<'_>,
     network: &Network<'_>,
 ) -> Result<Suite, Failure> {
+    let Asked { source, suite, foreign } = *asked;
     let name = format!("{}/{}", source.name, suite.trim_end_matches('/'));
     let before = task.lock.and_then(|lock| lock.repository.iter().find(|one| one.name == name));
     let uris = mirror.map_or_else(|| source.uris.clone(), |mirror| vec![mirror.url.clone()]);
@@ -121,7 +130,7 @@ fn snapshot(
         suite: suite.to_owned(),
         components: source.components.clone(),
         architectures: architectures(source),
-        foreign: task.foreign()?,
+        foreign: foreign.to_vec(),
         keyring: key.keyring.clone(),
         fingerprints: key.fingerprints.clone(),
         not_before: before.and_then(|before| date::parse_rfc3339(&before.date)),

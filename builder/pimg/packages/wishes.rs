@@ -42,6 +42,8 @@ pub struct Wishes {
     pub preseeds: Vec<String>,
     /// Those of them that depend on the host.
     pub own_answers: Vec<String>,
+    /// Kernel modules that are built ahead: `zfs`, or nothing.
+    pub modules: Vec<String>,
     /// Files that are no packages.
     pub downloads: Vec<Download>,
 }
@@ -77,6 +79,7 @@ impl Wishes {
             pins,
             preseeds: rendered.preseeds.iter().map(|preseed| preseed.line.clone()).collect(),
             own_answers: rendered.own_answers(),
+            modules: rendered.packages.modules.clone(),
             downloads: rendered.downloads.clone(),
         })
     }

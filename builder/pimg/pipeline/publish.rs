@@ -28,6 +28,7 @@ use crate::image::provenance::{self, ProvenanceInputs};
 use crate::image::range_digests::RangeDigests;
 use crate::image::sbom::{SbomInputs, sbom};
 use crate::image::sums;
+use crate::lock::LockedModule;
 use crate::plan::change::Partition;
 use crate::plan::path::GuestPath;
 use crate::profile::host::HostSpec;
@@ -176,6 +177,7 @@ fn bill(finished: &Finished<'_>, manifest: &Manifest, shared: &Shared<'_>) -> Re
     let path = GuestPath::new("/var/lib/dpkg/status")
         .map_err(|error| Failure::caused_by(Class::Internal, "a path of ours", error))?;
     let status = base.image.read(Partition::Root, &path)?.unwrap_or_default();
+    let modules: Vec<LockedModule> = shared.lock.modules_for(&host.profile).cloned().collect();
     let inputs = SbomInputs {
         file: &manifest.image.file,
         hostname: &manifest.hostname,
@@ -185,6 +187,7 @@ fn bill(finished: &Finished<'_>, manifest: &Manifest, shared: &Shared<'_>) -> Re
         status: &status,
         // packages of a baked base are installed, and nothing is left for the first boot
         set: shared.lock.set_for(&host.profile).filter(|_| base.baked.is_none()),
+        modules: &modules,
         repositories: &shared.lock.repository,
         downloads: &planned.downloads,
         epoch: epoch(planned),

@@ -103,3 +103,9 @@ pub fn console(input: &[u8]) {
     let _ = (track.boots(), track.open_steps());
     let _ = steps::without_network(&steps::parse(&text(input)));
 }
+
+pub fn kernel_module(input: &[u8]) {
+    if let Ok(module) = pimg::module::KernelModule::parse(input) {
+        let _ = (module.kernel(), module.has_versions());
+    }
+}

@@ -29,7 +29,7 @@ static ALLOCATOR: Cap<System> = Cap::new(System, MEMORY);
 type Target = fn(&[u8]);
 
 /// Every parser of bytes that somebody else wrote. `scripts/fuzz` takes the names from here.
-const TARGETS: [(&str, Target); 43] = [
+const TARGETS: [(&str, Target); 44] = [
     // a disk, as it comes from a publisher
     ("partition-table", disk::partition_table),
     ("partition-table-raw", disk::partition_table_raw),
@@ -77,6 +77,7 @@ const TARGETS: [(&str, Target); 43] = [
     ("unit", guest::unit),
     ("locale", guest::locale),
     ("initramfs", guest::initramfs),
+    ("kernel-module", guest::kernel_module),
     ("node-status", guest::node_status),
     ("console", guest::console),
 ];

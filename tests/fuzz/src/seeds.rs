@@ -97,6 +97,8 @@ impl Seeds<'_> {
         self.add("date", b"2025-12-04T00:00:00Z");
         self.add_file("diversions", "/var/lib/dpkg/diversions");
         self.add("diversions", b"/bin/sh\n/bin/sh.distrib\ndash\n");
+        // an ELF file, if no module
+        self.add_file("kernel-module", "/bin/true");
         self.add_file("md5sums", "/var/lib/dpkg/info/base-files.md5sums");
         self.add("md5sums", b"0123456789abcdef0123456789abcdef  usr/bin/hello\n");
     }

@@ -33,6 +33,7 @@ fn kind_name(kind: ChangeKind) -> &'static str {
         ChangeKind::Download => "download",
         ChangeKind::Profile => "profile",
         ChangeKind::Package => "package",
+        ChangeKind::Module => "module",
         ChangeKind::Remove => "remove",
         ChangeKind::Hold => "hold",
     }

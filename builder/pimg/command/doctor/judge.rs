@@ -19,13 +19,20 @@ const MEMORY: u64 = 600 << 20;
 const OPEN_FILES: u64 = 256;
 
 /// A program, what asks for it, and whether nothing can be done without.
-pub(super) const PROGRAMS: [(&str, &[&str]); 5] = [
+pub(super) const PROGRAMS: [(&str, &[&str]); 6] = [
     ("qemu-system-aarch64", &["test"]),
     ("ssh", &["status"]),
     ("ssh-keygen", &["new keys"]),
     ("git", &["keeping the project"]),
     ("shellcheck", &["scripts/check"]),
+    (UNSHARE, &MODULES),
 ];
+
+/// What makes namespaces, on Linux.
+const UNSHARE: &str = "unshare";
+
+/// What needs namespaces.
+const MODULES: [&str; 1] = ["module build"];
 
 /// What is known of the project.
 #[derive(Clone, Debug, Default)]
@@ -57,6 +64,7 @@ pub(super) fn judge(survey: &Survey, project: &Project, required: &[String]) -> 
     resources(survey, family, project.has_login, &mut checks);
     project_checks(project, survey, &mut checks);
     programs(survey, family, &mut checks);
+    namespaces(survey, &mut checks);
     devices(survey, &mut checks);
     for check in &mut checks {
         let first_word = |text: &str| text.split(' ').next().unwrap_or_default().to_owned();
@@ -291,11 +299,27 @@ fn project_checks(project: &Project, survey: &Survey, checks: &mut Vec<DoctorChe
 
 fn programs(survey: &Survey, family: Family, checks: &mut Vec<DoctorCheck>) {
     for (program, commands) in PROGRAMS {
+        if program == UNSHARE && survey.is_mac {
+            continue;
+        }
         let found = survey.programs.get(program).and_then(Option::as_deref);
         let text = found.map_or_else(|| "not in PATH".to_owned(), shown);
         let state = ok_or(found.is_some(), DoctorState::Optional);
         checks.push(check(program, state, commands, text, Some(family.install(program))));
     }
+}
+
+/// Kernel modules are compiled where nothing of the machine is seen.
+fn namespaces(survey: &Survey, checks: &mut Vec<DoctorCheck>) {
+    let (state, found, fix) = if survey.is_mac {
+        let fix = "take modules that were built on Linux: `pimg module build --url URL` there".to_owned();
+        (DoctorState::Optional, "only Linux builds kernel modules", Some(fix))
+    } else if let Some(hint) = survey.no_namespaces.first() {
+        (DoctorState::Optional, "this user may not make them", Some((*hint).to_owned()))
+    } else {
+        (DoctorState::Ok, "allowed", None)
+    };
+    checks.push(check("user namespaces", state, &MODULES, found, fix));
 }
 
 fn devices(survey: &Survey, checks: &mut Vec<DoctorCheck>) {

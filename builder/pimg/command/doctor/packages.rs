@@ -51,12 +51,13 @@ impl Family {
 }
 
 /// Program → its package on Debian and Ubuntu, Fedora, Arch, Homebrew. An empty name is part of the system.
-const PACKAGES: [(&str, [&str; 4]); 6] = [
+const PACKAGES: [(&str, [&str; 4]); 7] = [
     ("qemu-system-aarch64", ["qemu-system-arm", "qemu-system-aarch64-core", "qemu-system-aarch64", "qemu"]),
     ("ssh", ["openssh-client", "openssh-clients", "openssh", ""]),
     ("ssh-keygen", ["openssh-client", "openssh-clients", "openssh", ""]),
     ("git", ["git", "git", "git", "git"]),
     ("shellcheck", ["shellcheck", "ShellCheck", "shellcheck", "shellcheck"]),
+    ("unshare", ["util-linux", "util-linux", "util-linux", ""]),
     ("ca-certificates", ["ca-certificates", "ca-certificates", "ca-certificates", ""]),
 ];
 
