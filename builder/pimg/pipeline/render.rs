@@ -12,7 +12,6 @@ use crate::command::Context;
 use crate::failure::{Class, Failure};
 use crate::guest::base_files::{BaseFiles, EntryKind};
 use crate::guest::overlaid::Overlaid;
-use crate::guest::packages::PackageSet;
 use crate::guest::{self, Inputs, units};
 use crate::host::files;
 use crate::image::size::{BaseSizes, image_length};
@@ -104,10 +103,8 @@ fn package_changes(base: &CheckedBase, obtained: &Obtained, epoch: u64) -> Resul
     let Some(baked) = &base.baked else {
         return Ok(guest::packages::changes(&obtained.packages, epoch)?);
     };
-    // the others were given when the layer was made
-    let set = PackageSet { preseeds: obtained.own_answers.clone(), ..obtained.packages.clone() };
     let mut changes = guest::baked::changes(&guest::baked::Baked {
-        set: &set,
+        set: &obtained.packages,
         own_answers: &obtained.own_answers,
         base: &baked.plain.image,
         baked: &base.image,
