@@ -2,12 +2,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
 
 use super::image::{Image, must, tool};
 use super::model::Model;
 
 /// A mounted image, unmounted when dropped.
 pub struct Mount {
+    image: String,
     point: PathBuf,
 }
 
@@ -20,7 +23,7 @@ impl Mount {
         let options = format!("loop,offset=0,{options}");
         let output = tool("mount", &["-t", "ext4", "-o", &options, image.text(), text])?;
         if output.status.success() {
-            return Some(Self { point });
+            return Some(Self { image: image.text().to_owned(), point });
         }
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         // without root there is no mount; with it, a refusal is a finding
@@ -39,8 +42,18 @@ impl Mount {
     }
 
     /// Unmounts and fails where that fails.
+    ///
+    /// A mount namespace that somebody has made meanwhile keeps a copy of the mount, and its loop device. Whoever mounts the
+    /// file again before that is gone sees what the kernel remembers, and not what was written to the file since.
     pub fn unmount(self) {
         must("umount", &[self.point.to_str().expect("UTF-8")]);
+        for _ in 0..1200 {
+            if must("losetup", &["--associated", &self.image]).is_empty() {
+                return;
+            }
+            sleep(Duration::from_millis(50));
+        }
+        panic!("another mount namespace holds `{}`: run this test when that has ended", self.image);
     }
 }
 
