@@ -1,7 +1,6 @@
 //! A layer as it lies in its directory, read without pimg.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 

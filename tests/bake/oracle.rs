@@ -29,7 +29,7 @@ pub(crate) fn installed(
     let start = table["partitiontable"]["partitions"][1]["start"].as_u64().expect("a sector") * 512;
     let script = support::repository().join("tests/bake/oracle.sh");
     let mut command = Command::new("unshare");
-    command.args(["--mount", "--pid", "--fork", "--"]).arg(script).args([base, &start.to_string()]);
+    command.args(["--mount", "--uts", "--pid", "--fork", "--"]).arg(script).args([base, &start.to_string()]);
     command.arg(work).arg(emulator()).args(packages.iter().map(|package| &package.file));
     let output = command.env("NAMES", names.join(" ")).output().expect("unshare runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

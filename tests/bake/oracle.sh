@@ -8,6 +8,7 @@ here=$(dirname "$0")
 cd "$work"
 mkdir -p base upper scratch root binfmt
 mount -t ext4 -o "loop,ro,noload,offset=$offset" "$image" base
+hostname "$(cat base/etc/hostname)"   # scripts of packages note it
 mount -t binfmt_misc binfmt_misc binfmt
 if [ ! -e binfmt/qemu-aarch64 ]; then
   magic='\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00'

@@ -50,6 +50,12 @@ pub(crate) fn command_as_user(name: &str, subordinate: &str, home: &Path) -> Opt
     Some(command)
 }
 
+/// That the test was passed by the user as well.
+pub(crate) fn expect_passed(output: &Output) {
+    let said = [&output.stdout[..], &output.stderr].map(String::from_utf8_lossy);
+    assert!(output.status.success(), "{}", said.join("\n"));
+}
+
 fn is_root() -> bool {
     let id = Command::new("id").arg("-u").output().expect("id runs");
     id.stdout == b"0\n"

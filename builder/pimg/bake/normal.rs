@@ -1,9 +1,11 @@
 //! What a bake leaves that would differ from one bake to the next, or that no two nodes may share.
 //!
-//! `docs/explanation/baked-layers.md` has the same tables, for people.
+//! `docs/explanation/baked-layers.md` has the same table, for people.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+
+use crate::guest::per_host::{self, Found, Left};
 
 /// What becomes of a path of the upper tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,43 +45,17 @@ pub const VARYING: [(&str, &str); 24] = [
     ("root/.gnupg/", "keyrings that a script looked at"),
 ];
 
-/// What is each node's own, never in a layer that nodes share, and how a node comes to have it.
-pub const PER_HOST: [(&str, &str); 26] = [
-    ("etc/machine-id", "pimg writes it into the image of the host"),
-    ("var/lib/dbus/machine-id", "a link to /etc/machine-id: systemd-tmpfiles makes it at boot"),
-    ("etc/hostid", "first boot: `zgenhostid`"),
-    ("etc/ssh/ssh_host_*", "pimg writes them into the image of the host"),
-    ("etc/ssl/certs/ssl-cert-snakeoil.pem", "first boot: `make-ssl-cert generate-default-snakeoil`"),
-    ("etc/ssl/private/ssl-cert-snakeoil.key", "first boot: `make-ssl-cert generate-default-snakeoil`"),
-    ("etc/mailname", "first boot: the name of the host"),
-    ("etc/iscsi/initiatorname.iscsi", "first boot: `iscsi-iname`"),
-    ("etc/nvme/hostnqn", "first boot: `nvme gen-hostnqn`"),
-    ("etc/nvme/hostid", "first boot: `uuidgen`"),
-    ("etc/corosync/authkey", "made with the cluster"),
-    ("etc/pve/", "mounted by pve-cluster out of its database"),
-    ("var/lib/pve-cluster/", "pve-cluster makes its database when it starts"),
-    ("var/lib/pve-manager/", "pve-manager makes it when it runs"),
-    ("etc/bind/rndc.key", "first boot: `rndc-confgen -a`"),
-    ("etc/unbound/*.key", "first boot: `unbound-control-setup`"),
-    ("etc/unbound/*.pem", "first boot: `unbound-control-setup`"),
-    ("etc/wireguard/", "made with the network"),
-    ("var/lib/systemd/random-seed", "systemd-random-seed saves one at shutdown"),
-    ("var/lib/systemd/credential.secret", "systemd-creds makes it when it is asked for"),
-    ("var/lib/urandom/", "made when the node shuts down"),
-    ("var/lib/NetworkManager/", "NetworkManager makes it when it starts"),
-    ("var/lib/dhcpcd/", "dhcpcd makes it when it starts"),
-    ("var/lib/samba/private/", "samba makes it when it starts"),
-    ("var/lib/tailscale/", "tailscaled makes it when it starts"),
-    ("var/lib/tpm2-tss/", "made when it is asked for"),
-];
+/// What becomes of `path`, where the upper tree has this. What one node alone may have is out of `guest/per_host.rs`.
+pub(super) fn fate(path: &Path, found: Found<'_>) -> Fate {
+    let bytes = path.as_os_str().as_bytes();
+    let is_varying = VARYING.iter().any(|(pattern, _)| is_meant(pattern.as_bytes(), bytes));
+    let is_own = per_host::check(&format!("/{}", path.display()), found).is_err();
+    if is_varying || is_own { Fate::LeftOut } else { Fate::Kept }
+}
 
-/// What becomes of `path`, which is a symbolic link to `link` where that is not empty.
-pub(super) fn fate(path: &Path, link: &[u8]) -> Fate {
-    let path = path.as_os_str().as_bytes();
-    let is_listed = VARYING.iter().chain(&PER_HOST).any(|(pattern, _)| is_meant(pattern.as_bytes(), path));
-    // the name by its hash of a certificate that is each node's own
-    let is_of_snakeoil = path.starts_with(b"etc/ssl/certs/") && link.ends_with(b"ssl-cert-snakeoil.pem");
-    if is_listed || is_of_snakeoil { Fate::LeftOut } else { Fate::Kept }
+/// Whether it is about the content of `path` whether the layer has it.
+pub(super) fn is_decided_by_content(path: &Path) -> bool {
+    per_host::rule_for(&format!("/{}", path.display())).is_some_and(|rule| matches!(rule.left, Left::Text(_)))
 }
 
 fn is_meant(pattern: &[u8], path: &[u8]) -> bool {
@@ -156,12 +132,13 @@ fn compiled(bytes: &[u8], clamped: &dyn Fn(i64) -> i64) -> Vec<u8> {
 mod tests {
     use std::path::Path;
 
-    use super::{Fate, PER_HOST, VARYING, fate, rewritten};
+    use super::{Fate, VARYING, fate, rewritten};
+    use crate::guest::per_host::Found;
 
     #[test]
-    fn the_book_has_the_same_tables() {
+    fn the_book_has_the_same_table() {
         let page = include_str!("../../../docs/explanation/baked-layers.md");
-        for (path, why) in VARYING.iter().chain(&PER_HOST) {
+        for (path, why) in &VARYING {
             let line = format!("| `/{path}` | {why} |\n");
             assert!(page.contains(&line), "docs/explanation/baked-layers.md lacks {line}");
         }
@@ -169,20 +146,23 @@ mod tests {
 
     #[test]
     fn what_is_each_nodes_own_stays_out() {
-        for (path, link, expected) in [
-            ("etc/ssh/ssh_host_ed25519_key.pub", "", Fate::LeftOut),
-            ("etc/ssh/sshd_config", "", Fate::Kept),
-            ("etc/ssl/certs/2d5f0c2a.0", "ssl-cert-snakeoil.pem", Fate::LeftOut),
-            ("etc/ssl/certs/2d5f0c2a.0", "Some_CA.pem", Fate::Kept),
-            ("var/lib/pve-cluster/config.db", "", Fate::LeftOut),
+        let file = Found::File(b"x");
+        for (path, found, expected) in [
+            ("etc/ssh/ssh_host_ed25519_key.pub", file, Fate::LeftOut),
+            ("etc/ssh/sshd_config", file, Fate::Kept),
+            ("etc/ssl/certs/2d5f0c2a.0", Found::Symlink("ssl-cert-snakeoil.pem"), Fate::LeftOut),
+            ("etc/ssl/certs/2d5f0c2a.0", Found::Symlink("Some_CA.pem"), Fate::Kept),
+            ("etc/iscsi/initiatorname.iscsi", file, Fate::LeftOut),
+            ("etc/iscsi/initiatorname.iscsi", Found::File(b"GenerateName=yes\n"), Fate::Kept),
+            ("var/lib/pve-cluster/config.db", file, Fate::LeftOut),
             // the directory has an owner and is a package's
-            ("var/lib/pve-cluster", "", Fate::Kept),
-            ("var/cache/apt/archives/partial", "", Fate::LeftOut),
-            ("var/lib/dpkg/status-old", "", Fate::LeftOut),
-            ("var/lib/dpkg/info/x-old", "", Fate::Kept),
-            ("var/lib/dpkg/status", "", Fate::Kept),
+            ("var/lib/pve-cluster", Found::Directory, Fate::Kept),
+            ("var/cache/apt/archives/partial", Found::Directory, Fate::LeftOut),
+            ("var/lib/dpkg/status-old", file, Fate::LeftOut),
+            ("var/lib/dpkg/info/x-old", file, Fate::Kept),
+            ("var/lib/dpkg/status", file, Fate::Kept),
         ] {
-            assert_eq!(fate(Path::new(path), link.as_bytes()), expected, "{path}");
+            assert_eq!(fate(Path::new(path), found), expected, "{path}");
         }
     }
 

@@ -11,6 +11,7 @@ use super::attributes;
 use super::extract::on;
 use super::manifest::LAYER;
 use super::normal::{self, Fate};
+use crate::guest::per_host;
 
 type Result<T = ()> = std::result::Result<T, String>;
 
@@ -93,12 +94,30 @@ impl Walk {
         for name in names {
             let path = below.join(name);
             let metadata = fs::symlink_metadata(self.upper.join(&path)).map_err(on(&path))?;
-            if normal::fate(&path, &self.link(&path, &metadata)?) == Fate::LeftOut {
+            if self.fate(&path, &metadata)? == Fate::LeftOut {
                 continue;
             }
             self.path(&path, &metadata, is_hidden, found)?;
         }
         Ok(())
+    }
+
+    fn fate(&self, path: &Path, metadata: &Metadata) -> Result<Fate> {
+        if metadata.is_symlink() {
+            let target = self.link(path, metadata)?;
+            return Ok(normal::fate(path, per_host::Found::Symlink(&String::from_utf8_lossy(&target))));
+        }
+        if metadata.is_dir() {
+            return Ok(normal::fate(path, per_host::Found::Directory));
+        }
+        if metadata.is_file() {
+            let place = self.upper.join(path);
+            let needed = normal::is_decided_by_content(path);
+            let content = if needed { fs::read(&place).map_err(on(&place))? } else { Vec::new() };
+            return Ok(normal::fate(path, per_host::Found::File(&content)));
+        }
+        // a deletion brings nothing, and what else it may be is looked at later
+        Ok(normal::fate(path, per_host::Found::Directory))
     }
 
     fn link(&self, path: &Path, metadata: &Metadata) -> Result<Vec<u8>> {

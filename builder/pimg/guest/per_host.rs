@@ -87,7 +87,7 @@ const fn rule(
 }
 
 /// All kinds of it. Packages whose scripts run again come in the order in which they do: what one makes, another looks for.
-pub const RULES: [Rule; 58] = [
+pub const RULES: [Rule; 62] = [
     rule("/etc/hostname", "the name of the machine", "systemd", Nothing, Image),
     rule("/etc/hosts", "the address of the machine", "netbase", Nothing, Image),
     rule("/etc/machine-id", "the machine id", "systemd", Nothing, Image),
@@ -180,6 +180,10 @@ pub const RULES: [Rule; 58] = [
         Nothing,
         Service("pve-cluster.service"),
     ),
+    rule("/var/lib/pve-manager/**", "indexes and jobs", "pve-manager", Nothing, Service("pvedaemon.service")),
+    rule("/etc/unbound/*.key", "a key of the name server", "unbound", Nothing, Nobody),
+    rule("/etc/unbound/*.pem", "a certificate of the name server", "unbound", Nothing, Nobody),
+    rule("/var/lib/tpm2-tss/**", "keys of the security chip", "tpm2-tss", Nothing, Nobody),
     rule("/etc/corosync/authkey", "the key of the cluster", "corosync", Nothing, Step("cluster")),
     rule(
         "/var/lib/corosync/**",
