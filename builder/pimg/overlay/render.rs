@@ -174,16 +174,16 @@ impl Overlay<'_> {
                 }
             }
         }
-        let mut entries = entries;
+        let mut applicable = entries.clone();
         for (pattern, place, when) in &manifest.files {
             if !entries.iter().any(|entry| pattern.matches(&entry.node_path())) {
                 self.problems.push(Problem::at(place, "matches no entry of this overlay"));
             }
             if when.as_ref().is_some_and(|when| !self.holds(templates, when)) {
-                entries.retain(|entry| !pattern.matches(&entry.node_path()));
+                applicable.retain(|entry| !pattern.matches(&entry.node_path()));
             }
         }
-        entries
+        applicable
     }
 
     pub(super) fn put(&mut self, manifest: &Manifest, change: Change) {

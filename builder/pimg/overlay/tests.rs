@@ -345,6 +345,19 @@ fn conditions_choose_overlays_and_files() {
     assert_eq!(rendered.changes.iter().map(|change| change.path.as_str()).collect::<Vec<_>>(), ["/etc/c"]);
 }
 
+/// A file that two rules speak of is there where both conditions hold.
+#[test]
+fn one_condition_narrows_another() {
+    let overlay = |narrow: &str| {
+        format!("[[file]]\npath = '/etc/**'\nwhen = 'false'\n[[file]]\npath = '/etc/c'\nwhen = '{narrow}'\n")
+    };
+    for narrow in ["true", "false"] {
+        let files = [("o/overlay.toml", &overlay(narrow)[..]), ("o/rootfs/etc/c", ""), ("o/rootfs/usr/c", "")];
+        let rendered = Project::new(&files).render(&["o"]).expect("is valid");
+        assert_eq!(rendered.changes.iter().map(|change| change.path.as_str()).collect::<Vec<_>>(), ["/usr/c"]);
+    }
+}
+
 #[test]
 fn the_readme_shows_a_valid_overlay() {
     let text = fs_err::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("overlays/README.md"));
