@@ -26,6 +26,8 @@ const RUN_LEVEL: &str = "/etc/rc2.d";
 /// A set of packages that a layer has brought.
 #[derive(Clone, Copy)]
 pub struct Baked<'a> {
+    /// The layer's name, for whoever looks on the node where its packages are from.
+    pub key: &'a str,
     /// The set, with all of its answers to debconf: a package that is configured again has forgotten those that were given when the
     /// layer was made.
     pub set: &'a PackageSet,
@@ -48,7 +50,7 @@ pub fn changes(baked: &Baked<'_>) -> Result<Vec<Change>, Error> {
     let (mut shared, mut own) = (Changes::default(), Changes::default());
     packages::put_lists(&mut own, &PackageSet { keep: false, ..baked.set.clone() })?;
     packages::put_quiet(&mut shared)?;
-    shared.file(&format!("{LISTS}/baked"), 0o644, "", origin())?;
+    shared.file(&format!("{LISTS}/baked"), 0o644, format!("{}\n", baked.key), origin())?;
     let reconfigure = reconfigured(baked);
     if !reconfigure.is_empty() {
         own.file(&format!("{LISTS}/reconfigure"), 0o644, packages::lines(&reconfigure), origin())?;

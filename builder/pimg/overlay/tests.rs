@@ -352,9 +352,13 @@ fn one_condition_narrows_another() {
         format!("[[file]]\npath = '/etc/**'\nwhen = 'false'\n[[file]]\npath = '/etc/c'\nwhen = '{narrow}'\n")
     };
     for narrow in ["true", "false"] {
-        let files = [("o/overlay.toml", &overlay(narrow)[..]), ("o/rootfs/etc/c", ""), ("o/rootfs/usr/c", "")];
+        let files =
+            [("o/overlay.toml", &overlay(narrow)[..]), ("o/rootfs/etc/c", ""), ("o/rootfs/usr/c", "")];
         let rendered = Project::new(&files).render(&["o"]).expect("is valid");
-        assert_eq!(rendered.changes.iter().map(|change| change.path.as_str()).collect::<Vec<_>>(), ["/usr/c"]);
+        assert_eq!(
+            rendered.changes.iter().map(|change| change.path.as_str()).collect::<Vec<_>>(),
+            ["/usr/c"]
+        );
     }
 }
 

@@ -19,14 +19,11 @@ use crate::image::{copies, digests};
 use crate::lock::lockfile::LockedDownload;
 use crate::overlay::{Rendered, UnitRequest};
 use crate::packages::{self, Obtained};
-use crate::plan::change::{Action, Change, Content, Ownership, Partition};
+use crate::plan::change::{Action, Change, Partition};
 use crate::plan::layers::Layered;
 use crate::plan::merge::merge;
 use crate::plan::path::GuestPath;
 use crate::plan::resolve::follow_parents;
-
-/// Says on the node that its packages came with a layer, and with which.
-const MARK: &str = "/var/lib/pimg/packages/baked";
 
 /// Longest keyring, in bytes.
 const LONGEST_KEYRING: u64 = 1 << 20;
@@ -103,18 +100,13 @@ fn package_changes(base: &CheckedBase, obtained: &Obtained, epoch: u64) -> Resul
     let Some(baked) = &base.baked else {
         return Ok(guest::packages::changes(&obtained.packages, epoch)?);
     };
-    let mut changes = guest::baked::changes(&guest::baked::Baked {
+    Ok(guest::baked::changes(&guest::baked::Baked {
+        key: &baked.layer.key,
         set: &obtained.packages,
         own_answers: &obtained.own_answers,
         base: &baked.plain.image,
         baked: &base.image,
-    })?;
-    let key = format!("{}\n", baked.layer.key);
-    for change in changes.iter_mut().filter(|change| change.path.as_str() == MARK) {
-        let ownership = Ownership::root(0o644);
-        change.action = Action::PutFile { content: Content::bytes(key.as_str()), ownership };
-    }
-    Ok(changes)
+    })?)
 }
 
 /// The time of everything that a build writes: `SOURCE_DATE_EPOCH`, else when the base was last written.

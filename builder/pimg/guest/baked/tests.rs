@@ -70,12 +70,12 @@ fn an_image_has_lists_in_place_of_a_repository() {
     ];
     let own = own.map(str::to_owned);
     let (set, base, baked) = (set(), base(), baked());
-    let found =
-        changes(&Baked { set: &set, own_answers: &own, base: &base, baked: &baked }).expect("changes");
+    let found = changes(&Baked { key: "ab12", set: &set, own_answers: &own, base: &base, baked: &baked })
+        .expect("changes");
     assert!(found.iter().all(|change| !change.path.as_str().contains("repo")), "nothing to install from");
     assert!(untouched(&found, "/var/lib/pimg/packages/keep"), "there is nothing to keep");
     assert!(untouched(&found, "/etc/apt/sources.list.d/pimg-embedded.sources"));
-    assert_eq!(put(&found, "/var/lib/pimg/packages/baked").0, "");
+    assert_eq!(put(&found, "/var/lib/pimg/packages/baked").0, "ab12\n");
     let (install, _) = put(&found, "/var/lib/pimg/packages/install");
     assert_eq!(
         install,
@@ -100,6 +100,6 @@ fn an_image_has_lists_in_place_of_a_repository() {
 fn a_set_that_asks_for_nothing_leaves_no_trace() {
     let nothing = PackageSet::default();
     let (base, baked) = (base(), baked());
-    let found = changes(&Baked { set: &nothing, own_answers: &[], base: &base, baked: &baked });
+    let found = changes(&Baked { key: "ab12", set: &nothing, own_answers: &[], base: &base, baked: &baked });
     assert!(found.expect("changes").is_empty());
 }
