@@ -8,6 +8,7 @@ mod debian;
 mod support;
 
 mod machine;
+mod nodes;
 mod packages;
 mod tested;
 
@@ -16,8 +17,23 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use machine::{BootFiles, Machine, Network, Writes};
+use nodes::Nodes;
 use serde_json::Value;
 use support::Project;
+
+/// A whole node finishes by itself, whatever happens to its power and its network. Its packages came with a layer; its
+/// image is one to publish, and its secrets come to the card afterwards. The network comes only once nothing else is left to
+/// do, and the plug is pulled twice, or `PIMG_POWER_CUTS` times. It takes longest: by its name it begins with the first.
+#[test]
+fn a_baked_node_finishes_whatever_happens_to_power_and_network() {
+    let Some(nodes) = Nodes::new() else { return };
+    nodes.profile("solo", "common", 60, &["solo"]);
+    nodes.build(&["solo"], &["--release", "--bake"]);
+    let image = nodes.project.join("out/solo/solo-1.img");
+    nodes.run_ok(&["seed", "--profile", "solo", image.to_str().expect("UTF-8")]);
+    let cuts = std::env::var("PIMG_POWER_CUTS").unwrap_or_else(|_| "2".to_owned());
+    nodes.pass(&["solo"], 1, &["--profile", "solo", "--late-network", "--power-cut", &cuts]);
+}
 
 /// Every profile named in `PIMG_BOOT_PROFILES`, which `scripts/boot-matrix` sets; one without it.
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::project::{Nodes, text};
+use crate::nodes::{Nodes, text};
 use crate::support;
 
 /// Takes what is left of the card just before the packages come.

@@ -2,14 +2,14 @@
 //! has to name. `scripts/boot-matrix` runs this: three machines take half an hour under emulation.
 #![expect(clippy::print_stdout, reason = "how long a boot took is worth a line")]
 
-#[path = "../nodes/project.rs"]
-mod project;
+#[path = "../boot/nodes.rs"]
+mod nodes;
 #[path = "../support/mod.rs"]
 mod support;
 
 mod faults;
 
-use project::Nodes;
+use nodes::Nodes;
 
 const TRIO: [&str; 3] = ["trio-a", "trio-b", "trio-c"];
 

@@ -17,6 +17,8 @@ grep -q 'The node is finished' /boot/firmware/pimg-status.txt || not 'the text o
 mapfile -t units < <(find /usr/lib/systemd/system /etc/systemd/system -type f \( -name 'pimg-*.*' -o -name 'acme-renew.*' \))
 # its status also counts what it says of other packages' units
 same 'what systemd says of the units' '' "$(systemd-analyze verify --man=no "${units[@]}" 2>&1 | grep -E 'pimg-|acme-renew' || [ $? = 1 ])"
+same 'units that wait for the packages' '' "$(find /etc/systemd/system -name 50-pimg-hold.conf)"
+same 'what dpkg has to say' '' "$(dpkg --audit)"
 same 'failed units' '' "$(systemctl --failed --plain --no-legend)"
 
 same 'the pool' ONLINE "$(zpool list -H -o health data)"
