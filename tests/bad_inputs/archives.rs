@@ -8,9 +8,9 @@ use tar::{Builder, EntryType, Header};
 use crate::{BUILD, Case};
 
 /// A member: its kind, name, content or target, and the size that its header says.
-type Member<'a> = (EntryType, &'a [u8], &'a [u8], Option<u64>);
+pub(crate) type Member<'a> = (EntryType, &'a [u8], &'a [u8], Option<u64>);
 
-fn archive(members: &[Member<'_>]) -> Vec<u8> {
+pub(crate) fn archive(members: &[Member<'_>]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (kind, name, content, size) in members {
         let mut header = Header::new_ustar();

@@ -8,7 +8,9 @@
 mod support;
 
 mod archive;
+#[path = "../support/layer.rs"]
 mod layer;
+mod proxy;
 mod registry;
 mod server;
 mod store;

@@ -93,11 +93,7 @@ impl Server {
 
     /// `moto`, a stand-in for Amazon's S3, with the bucket `layers`.
     pub(crate) fn bucket() -> Option<Self> {
-        let program = repository().join("target/judges/objects/bin/moto_server");
-        if !program.is_file() {
-            skip("moto is not installed: `scripts/setup judges` installs it");
-            return None;
-        }
+        let program = judge("moto_server")?;
         let server = Self::start(tempfile::tempdir().expect("a directory"), |port, _| {
             let mut command = Command::new(&program);
             command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
@@ -105,6 +101,19 @@ impl Server {
         });
         crate::support::run("curl", &["-fsS", "-X", "PUT", &format!("http://{}/layers", server.host())]);
         Some(server)
+    }
+
+    /// `WsgiDAV` over a directory: a web server that takes files, and sends parts of them.
+    pub(crate) fn webdav() -> Option<Self> {
+        let program = judge("wsgidav")?;
+        let directory = tempfile::tempdir().expect("a directory");
+        fs::create_dir(directory.path().join("www")).expect("a directory");
+        Some(Self::start(directory, |port, directory| {
+            let mut command = Command::new(&program);
+            command.args(["--host", "127.0.0.1", "--port", &port.to_string(), "--auth", "anonymous", "--root"]);
+            command.arg(directory.join("www"));
+            command
+        }))
     }
 
     /// Python's `http.server` over a directory that can be filled.
@@ -121,6 +130,16 @@ impl Server {
             command
         }))
     }
+}
+
+/// A program of the environment that `scripts/setup-python` makes.
+fn judge(name: &str) -> Option<PathBuf> {
+    let program = repository().join("target/judges/objects/bin").join(name);
+    if !program.is_file() {
+        skip(&format!("`{name}` is not installed: `scripts/setup judges` installs it"));
+        return None;
+    }
+    Some(program)
 }
 
 fn free_port() -> u16 {

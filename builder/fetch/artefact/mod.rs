@@ -15,6 +15,7 @@
 
 mod descriptor;
 mod docker;
+mod download;
 mod error;
 mod layout;
 mod place;
@@ -22,6 +23,7 @@ mod reference;
 mod registry;
 mod runtime;
 mod store;
+mod upload;
 #[cfg(test)]
 mod tests;
 
@@ -29,5 +31,6 @@ pub use descriptor::{Descriptor, Document, INDEX, MANIFEST, Manifest};
 pub use docker::{Account, DockerConfig};
 pub use error::{PlaceError, Problem};
 pub use layout::{INDEX_FILE, LAYOUT_FILE, LAYOUT_TEXT, blob_path, index};
-pub use place::{Blob, Content, Place, Sent};
+pub use place::Place;
 pub use reference::{BadReference, Reference};
+pub use upload::{Blob, Content, Sent};

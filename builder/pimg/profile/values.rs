@@ -58,6 +58,21 @@ pub(crate) fn https(text: &str) -> Checked<String> {
     if text.starts_with("https://") { source(text) } else { wrong("is not an `https:` address") }
 }
 
+/// Where baked layers are. More than its beginning is known to whoever goes there.
+pub(crate) fn layers(text: &str) -> Checked<String> {
+    match text.split_once("://") {
+        Some(("oci" | "https" | "http" | "s3", rest)) if rest.is_empty() || rest.starts_with('/') => {
+            wrong("names no host")
+        }
+        Some(("oci" | "https" | "http" | "s3" | "file", _)) if text.contains([' ', '@', '?', '#']) => {
+            wrong("is an address with more than a place in it")
+        }
+        Some(("oci" | "https" | "http" | "s3", _)) => Ok(text.to_owned()),
+        Some(("file", rest)) if rest.starts_with('/') => Ok(text.to_owned()),
+        _ => wrong("is not an `oci:`, `https:`, `s3:` or `file:` address, such as `oci://ghcr.io/you/layers`"),
+    }
+}
+
 /// A version goes into file names.
 pub(crate) fn version(text: &str) -> Checked<String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "._+~-".contains(c);
