@@ -123,7 +123,6 @@ fn a_bucket() {
             .with("AWS_SECRET_ACCESS_KEY", "correct-horse")
             .with("AWS_REGION", "us-east-1")
             .with("AWS_ENDPOINT", &format!("http://{}", bucket.host()))
-            .with("AWS_ALLOW_HTTP", "true")
     };
     let one = of_bucket(Machine::new());
     // in more parts than one

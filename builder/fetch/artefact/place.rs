@@ -70,6 +70,11 @@ impl Place {
         Ok(place)
     }
 
+    /// Whether anybody on the way can change what comes from there. Registries of other machines are spoken to by TLS.
+    pub fn is_open_to_tampering(&self) -> bool {
+        matches!(&self.keeper, Keeper::Store(store) if store.is_open)
+    }
+
     /// The manifest of a tag.
     ///
     /// # Errors

@@ -41,14 +41,6 @@ impl Reference {
             Self::Store(_) => None,
         }
     }
-
-    /// Whether anybody on the way can change what comes from there: plain HTTP that leaves this machine.
-    pub fn is_open_to_tampering(&self) -> bool {
-        match self {
-            Self::Registry { .. } => false, // see `is_this_machine`: all others are spoken to by TLS
-            Self::Store(url) => url.scheme() == "http" && !url.host_str().is_some_and(is_this_machine),
-        }
-    }
 }
 
 impl fmt::Display for Reference {

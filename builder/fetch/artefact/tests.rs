@@ -1,4 +1,5 @@
 use super::reference::is_this_machine;
+use super::store::is_open_to_tampering;
 use super::{
     Account, BadReference, Blob, Content, Descriptor, DockerConfig, Document as _, Manifest, Place, Reference,
 };
@@ -50,9 +51,9 @@ fn only_this_machine_is_spoken_to_without_tls() {
     for host in ["localhost.example.org", "10.0.0.1:5000", "127.0.0.1.example.org", "ghcr.io"] {
         assert!(!is_this_machine(host), "{host}");
     }
-    assert!(reference("http://10.0.0.1/layers").expect("a place").is_open_to_tampering());
-    assert!(!reference("http://127.0.0.1:80/layers").expect("a place").is_open_to_tampering());
-    assert!(!reference("https://10.0.0.1/layers").expect("a place").is_open_to_tampering());
+    let is_open = |address: &str| is_open_to_tampering(&address.parse().expect("an address"));
+    assert!(is_open("http://10.0.0.1/layers") && is_open("http://0.0.0.0/layers"));
+    assert!(!is_open("http://127.0.0.1:80/layers") && !is_open("https://10.0.0.1/layers"));
 }
 
 #[test]

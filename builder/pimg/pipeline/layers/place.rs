@@ -168,7 +168,7 @@ impl Offer {
             return Err(LayerError::AnotherLayer { origin, expected, got }.into());
         }
         let vouched = signature::check(&papers, &origin, context)?;
-        if reference.is_open_to_tampering() && !matches!(vouched, Vouched::ByProject(_)) {
+        if place.is_open_to_tampering() && !matches!(vouched, Vouched::ByProject(_)) {
             return Err(LayerError::Tampering { origin }.into());
         }
         signature::tell(&vouched, &origin, context)?;
