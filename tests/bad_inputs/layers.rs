@@ -53,42 +53,86 @@ fn contents() -> Vec<Content<'static>> {
         ("a path that ends like a directory", file(b"etc/shadow/"), 1),
         ("no path", file(b""), 1),
         ("a file twice", archive(&[FILE, FILE]), 2),
-        ("a file below a link", archive(&[(T::Symlink, b"l", b"/etc", None), (T::Regular, b"l/f", b"x", None)]), 2),
-        ("a directory behind what is in it", archive(&[(T::Regular, b"d/f", b"x", None), (T::Directory, b"d", b"", None)]), 2),
+        (
+            "a file below a link",
+            archive(&[(T::Symlink, b"l", b"/etc", None), (T::Regular, b"l/f", b"x", None)]),
+            2,
+        ),
+        (
+            "a directory behind what is in it",
+            archive(&[(T::Regular, b"d/f", b"x", None), (T::Directory, b"d", b"", None)]),
+            2,
+        ),
         ("a link to nothing", one(T::Symlink, b"l", b""), 1),
         ("a hard link that leads upwards", one(T::Link, b"l", b"../../etc/shadow"), 1),
         ("a hard link of another root", one(T::Link, b"l", b"/etc/shadow"), 1),
         ("a hard link to what comes later", archive(&[(T::Link, b"A", b"a", None), FILE]), 2),
-        ("a hard link to a directory", archive(&[(T::Directory, b"d", b"", None), (T::Link, b"l", b"d", None)]), 2),
+        (
+            "a hard link to a directory",
+            archive(&[(T::Directory, b"d", b"", None), (T::Link, b"l", b"d", None)]),
+            2,
+        ),
         ("a disk", one(T::Block, b"dev/sda", b""), 1),
         ("the memory as `dev/null`", one(T::Char, b"dev/null", b""), 1),
         ("a sparse file", archive(&[(T::GNUSparse, b"s", b"x", Some(1))]), 1),
         ("a kind that is unknown", one(T::new(b'Z'), b"z", b"x"), 1),
         ("a directory with content", one(T::Directory, b"d", b"x"), 1),
         ("an entry of 8 GiB that is short", archive(&[(T::Regular, b"a", b"x", Some((1 << 33) - 1))]), 1),
-        ("an owner that cannot be", header(|header| header[108..116].copy_from_slice(&[0x80, 0, 0, 0, 0xff, 0xff, 0xff, 0xff])), 1),
-        ("a time after that of the layer", header(|header| header[136..148].copy_from_slice(b"77777777777\0")), 1),
-        ("a header with a wrong sum", {
-            let mut bytes = archive(&[FILE]);
-            bytes[3] ^= 1;
-            bytes
-        }, 1),
+        (
+            "an owner that cannot be",
+            header(|header| header[108..116].copy_from_slice(&[0x80, 0, 0, 0, 0xff, 0xff, 0xff, 0xff])),
+            1,
+        ),
+        (
+            "a time after that of the layer",
+            header(|header| header[136..148].copy_from_slice(b"77777777777\0")),
+            1,
+        ),
+        (
+            "a header with a wrong sum",
+            {
+                let mut bytes = archive(&[FILE]);
+                bytes[3] ^= 1;
+                bytes
+            },
+            1,
+        ),
         ("a record that leads upwards", headed(&["path=../../../x"]), 1),
         ("a record that cannot be read", archive(&[(T::XHeader, b"h", b"99 path=x\n", None), FILE]), 1),
         ("a record that is unknown", headed(&["comment=hello"]), 1),
         ("a record with another length", headed(&["size=7"]), 1),
         ("records of 1 GiB", archive(&[(T::XHeader, b"h", b"x", Some(1 << 30))]), 1),
         ("records of nothing", archive(&[(T::XHeader, b"h", &record("uid=7"), None)]), 0),
-        ("a name of GNU tar of 1 GiB", archive(&[(T::GNULongName, b"././@LongLink", b"x", Some(1 << 30))]), 1),
+        (
+            "a name of GNU tar of 1 GiB",
+            archive(&[(T::GNULongName, b"././@LongLink", b"x", Some(1 << 30))]),
+            1,
+        ),
         ("an attribute of SELinux", headed(&["SCHILY.xattr.security.selinux=x"]), 1),
         ("an attribute of overlayfs", headed(&["SCHILY.xattr.user.overlay.opaque=y"]), 1),
-        ("capabilities of one user namespace", headed(&["SCHILY.xattr.security.capability=\u{1}\0\0\u{3}"]), 1),
+        (
+            "capabilities of one user namespace",
+            headed(&["SCHILY.xattr.security.capability=\u{1}\0\0\u{3}"]),
+            1,
+        ),
         ("an attribute twice", headed(&["SCHILY.xattr.user.x=1", "SCHILY.xattr.user.x=2"]), 1),
         ("a deletion of `..`", one(T::Regular, b"etc/.wh...", b""), 1),
         ("a deletion of nothing", one(T::Regular, b"etc/.wh.", b""), 1),
         ("a deletion with content", file(b"etc/.wh.motd"), 1),
-        ("a deletion, and something below it", archive(&[(T::Regular, b".wh.d", b"", None), (T::Regular, b"d/f", b"x", None)]), 2),
-        ("a mark that hides what it has itself", archive(&[(T::Directory, b"d", b"", None), (T::Regular, b"d/a", b"x", None), (T::Regular, b"d/.wh..wh..opq", b"", None)]), 3),
+        (
+            "a deletion, and something below it",
+            archive(&[(T::Regular, b".wh.d", b"", None), (T::Regular, b"d/f", b"x", None)]),
+            2,
+        ),
+        (
+            "a mark that hides what it has itself",
+            archive(&[
+                (T::Directory, b"d", b"", None),
+                (T::Regular, b"d/a", b"x", None),
+                (T::Regular, b"d/.wh..wh..opq", b"", None),
+            ]),
+            3,
+        ),
         ("a link on the boot partition", one(T::Symlink, b"boot/firmware/x", b"y"), 1),
         ("a file in place of the boot partition", file(b"boot/firmware"), 1),
         ("paths that fill the memory", deep(), 2000),
@@ -137,7 +181,10 @@ fn papers() -> Vec<(&'static str, Vec<u8>)> {
         ("a layout of a later version", replaced("oci-layout", br#"{"imageLayoutVersion":"2.0.0"}"#)),
         ("an index that is none", replaced("index.json", b"[]")),
         ("an index of nothing", replaced("index.json", br#"{"schemaVersion":2,"manifests":[]}"#)),
-        ("a layout with something else in it", made(|files| files.push(("etc/motd".to_owned(), b"x".to_vec())))),
+        (
+            "a layout with something else in it",
+            made(|files| files.push(("etc/motd".to_owned(), b"x".to_vec()))),
+        ),
         ("a blob twice", made(|files| files.push(files[0].clone()))),
         ("a blob that is missing", made(|files| drop(files.remove(1)))),
         ("a blob with another content", made(|files| files[1].1.push(b' '))),
@@ -147,15 +194,24 @@ fn papers() -> Vec<(&'static str, Vec<u8>)> {
         }),
         ("a layout with records of 1 GiB", archive(&[(EntryType::XHeader, b"h", b"x", Some(1 << 30))])),
         ("a layout with a record of a length", headed(&["size=7"])),
-        ("an image", manifest(|manifest| {
-            manifest.as_object_mut().expect("an object").remove("artifactType");
-            manifest["config"]["mediaType"] = "application/vnd.oci.image.config.v1+json".into();
-        })),
-        ("a manifest without a layer", manifest(|manifest| drop(manifest["layers"].as_array_mut().expect("a list").remove(0)))),
-        ("a manifest of two layers", manifest(|manifest| {
-            let first = manifest["layers"][0].clone();
-            manifest["layers"].as_array_mut().expect("a list").push(first);
-        })),
+        (
+            "an image",
+            manifest(|manifest| {
+                manifest.as_object_mut().expect("an object").remove("artifactType");
+                manifest["config"]["mediaType"] = "application/vnd.oci.image.config.v1+json".into();
+            }),
+        ),
+        (
+            "a manifest without a layer",
+            manifest(|manifest| drop(manifest["layers"].as_array_mut().expect("a list").remove(0))),
+        ),
+        (
+            "a manifest of two layers",
+            manifest(|manifest| {
+                let first = manifest["layers"][0].clone();
+                manifest["layers"].as_array_mut().expect("a list").push(first);
+            }),
+        ),
         ("a manifest of another layer", manifest(|manifest| manifest["layers"][0]["size"] = 7.into())),
         ("papers of a later shape", saying("schema", 2.into())),
         ("papers with a key that leads upwards", saying("key", "../../x".into())),
@@ -206,7 +262,9 @@ pub(crate) fn cases() -> Vec<Case> {
     ] {
         cases.push(Case::new(name, &format!("layer pull {} {place}", "ab".repeat(32)), |_| {}));
     }
-    for (name, value) in [("layers at an unknown place", "me/layers"), ("layers behind a password", "oci://me:x@a.b/c")] {
+    for (name, value) in
+        [("layers at an unknown place", "me/layers"), ("layers behind a password", "oci://me:x@a.b/c")]
+    {
         cases.push(Case::new(name, CHECK, move |bench| {
             bench.edit("hostname =", &format!("layers = \"{value}\"\nhostname ="));
         }));

@@ -120,11 +120,7 @@ fn a_damaged_file_leaves_the_cache_as_it_was() {
         let hostile = Layer::of(6, &[(path, b"root::0:0::/:/bin/sh\n")]);
         let target = Machine::new();
         target.keep(&hostile);
-        let told = target.refuses(
-            &["layer", "export", &hostile.key, "out.tar"],
-            5,
-            &["its entry `", path],
-        );
+        let told = target.refuses(&["layer", "export", &hostile.key, "out.tar"], 5, &["its entry `", path]);
         assert!(told.contains("is damaged"), "{told}");
         assert!(!target.path("out.tar").exists());
     }

@@ -14,6 +14,7 @@ mod proxy;
 mod registry;
 mod server;
 mod store;
+mod token;
 
 use std::path::{Path, PathBuf};
 use std::process::Output;

@@ -27,8 +27,11 @@ impl Proxy {
     /// Passes everything on to this port.
     pub(crate) fn before(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
-        let limits =
-            Arc::new(Limits { passed: AtomicU64::new(0), each: AtomicU64::new(ALL), total: AtomicU64::new(ALL) });
+        let limits = Arc::new(Limits {
+            passed: AtomicU64::new(0),
+            each: AtomicU64::new(ALL),
+            total: AtomicU64::new(ALL),
+        });
         let proxy = Self { port: listener.local_addr().expect("bound").port(), limits: Arc::clone(&limits) };
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -86,7 +89,8 @@ impl Limits {
         let (mut piece, mut here) = (vec![0; 16 << 10], 0_u64);
         while let Ok(count @ 1..) = server.read(&mut piece) {
             let left = self.each.load(Ordering::SeqCst).saturating_sub(here);
-            let left = left.min(self.total.load(Ordering::SeqCst).saturating_sub(self.passed.load(Ordering::SeqCst)));
+            let left = left
+                .min(self.total.load(Ordering::SeqCst).saturating_sub(self.passed.load(Ordering::SeqCst)));
             let count = usize::try_from(left).unwrap_or(usize::MAX).min(count);
             if count == 0 || client.write_all(&piece[..count]).is_err() {
                 return;

@@ -97,6 +97,26 @@ fn who_may_not_is_told_so_and_no_password_is_shown() {
     }
 }
 
+/// As GitHub's registry and Docker Hub have it: the registry sends whoever comes to somebody else for a token.
+#[test]
+fn a_registry_of_tokens() {
+    let Some(registry) = Server::registry_with_tokens() else { return };
+    let layer = Layer::new(18, 1000);
+    let place = format!("oci://{}/layers", registry.host());
+    let stranger = Machine::new();
+    stranger.keep(&layer);
+    stranger.refuses(&["layer", "push", &layer.key, &place], 8, &["access denied", "docker login"]);
+    let with =
+        |password| Machine::new().with("PIMG_REGISTRY_USER", USER).with("PIMG_REGISTRY_PASSWORD", password);
+    with("wrong-battery").refuses(&["layer", "pull", &layer.key, &place], 8, &["access denied"]);
+    let one = with(PASSWORD);
+    one.keep(&layer);
+    one.ok(&["layer", "push", &layer.key, &place]);
+    let two = with(PASSWORD);
+    two.ok(&["layer", "pull", &layer.key, &place]);
+    assert_eq!(two.kept(&layer).0, layer.bytes);
+}
+
 #[test]
 fn accounts_kept_by_a_program_are_asked_for() {
     let Some(registry) = Server::registry(true) else { return };
@@ -209,7 +229,11 @@ fn a_download_that_breaks_off_goes_on_where_it_stopped() {
     network.heals();
     let (three, before) = (Machine::new(), network.passed());
     network.dies_after(500_000);
-    three.refuses(&["layer", "pull", &layer.key, &place], 8, &["cannot pull `bake-", "what was received is kept"]);
+    three.refuses(
+        &["layer", "pull", &layer.key, &place],
+        8,
+        &["cannot pull `bake-", "what was received is kept"],
+    );
     network.heals();
     three.ok(&["layer", "pull", &layer.key, &place]);
     assert_eq!(three.kept(&layer).0, layer.bytes);

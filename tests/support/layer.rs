@@ -96,9 +96,7 @@ impl Layer {
 
     /// The same with something else in the manifest of the artefact.
     pub(crate) fn layout_with(&self, change: impl FnOnce(&mut Value)) -> Vec<(String, Vec<u8>)> {
-        let named = |kind: &str, bytes: &[u8]| {
-            json!({"mediaType": kind, "digest": format!("sha256:{}", sha256(bytes)), "size": bytes.len()})
-        };
+        let named = |kind: &str, bytes: &[u8]| json!({"mediaType": kind, "digest": format!("sha256:{}", sha256(bytes)), "size": bytes.len()});
         let subject = |name: &str, bytes: &[u8]| json!({"name": name, "digest": {"sha256": sha256(bytes)}});
         let statement = text(&json!({
             "_type": "https://in-toto.io/Statement/v1",

@@ -103,7 +103,9 @@ async fn receive(
         match pieces.next().await {
             None if partial.length() < size => {
                 let got = partial.length();
-                return Ok(Some(Problem::Unreachable(format!("it ended after {got} of {size} bytes").into())));
+                return Ok(Some(Problem::Unreachable(
+                    format!("it ended after {got} of {size} bytes").into(),
+                )));
             }
             Some(Err(problem)) if partial.length() < size => return Ok(Some(problem)),
             // all is there: its digest decides

@@ -23,9 +23,9 @@ mod reference;
 mod registry;
 mod runtime;
 mod store;
-mod upload;
 #[cfg(test)]
 mod tests;
+mod upload;
 
 pub use descriptor::{Descriptor, Document, INDEX, MANIFEST, Manifest};
 pub use docker::{Account, DockerConfig};

@@ -117,7 +117,12 @@ impl Place {
         Ok(bytes)
     }
 
-    pub(super) async fn read(&self, tag: &str, blob: &Descriptor, offset: u64) -> Result<(Pieces, bool), Problem> {
+    pub(super) async fn read(
+        &self,
+        tag: &str,
+        blob: &Descriptor,
+        offset: u64,
+    ) -> Result<(Pieces, bool), Problem> {
         match &self.keeper {
             Keeper::Registry(registry) => registry.read(blob, offset).await,
             Keeper::Store(store) => store.read(&path_of(tag, blob)?, blob.size, offset).await,

@@ -140,9 +140,7 @@ impl Words {
             let place = match (&self.place, of_profile) {
                 (Some(place), _) => place.clone(),
                 (None, Some(place)) => layers::place(&place)?,
-                (None, None) => {
-                    layers::place(&place_of_project(context)?.ok_or(LayerError::NoPlace)?)?
-                }
+                (None, None) => layers::place(&place_of_project(context)?.ok_or(LayerError::NoPlace)?)?,
             };
             if place.tag().is_some() && found.iter().any(|(_, other)| *other == place) {
                 return Err(one_tag(&place));
@@ -219,10 +217,7 @@ fn facts(layer: &LayerManifest, signed: bool) -> LayerFacts {
 }
 
 /// The keys of the layers that profiles want, and where these say that layers are. Nothing is resolved: the lock has to fit.
-fn keys_of(
-    selection: &Selection,
-    context: &Context<'_>,
-) -> Result<Vec<(String, Option<String>)>, Failure> {
+fn keys_of(selection: &Selection, context: &Context<'_>) -> Result<Vec<(String, Option<String>)>, Failure> {
     let mut selected = hosts::select(selection, context)?;
     if *selection == Selection::All {
         selected.retain(|host| host.bake);

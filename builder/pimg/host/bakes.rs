@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 pub use self::work::BakeWork;
-use self::work::{is_work, remove};
 pub(super) use self::work::remove_left_behind;
+use self::work::{is_work, remove};
 use super::error::HostError;
 use super::files::{FileLock, disk_usage, free_space, list_directories, sync_dir, touch};
 

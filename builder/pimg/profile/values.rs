@@ -69,7 +69,9 @@ pub(crate) fn layers(text: &str) -> Checked<String> {
         }
         Some(("oci" | "https" | "http" | "s3", _)) => Ok(text.to_owned()),
         Some(("file", rest)) if rest.starts_with('/') => Ok(text.to_owned()),
-        _ => wrong("is not an `oci:`, `https:`, `s3:` or `file:` address, such as `oci://ghcr.io/you/layers`"),
+        _ => {
+            wrong("is not an `oci:`, `https:`, `s3:` or `file:` address, such as `oci://ghcr.io/you/layers`")
+        }
     }
 }
 

@@ -33,9 +33,18 @@ fn every_difference_from_the_papers_is_told() {
     assert!(refusal(&longer, &layer).starts_with("its length in bytes: expected "));
     assert!(refusal(&longer, &layer).ends_with(", got more"));
     for (change, told) in [
-        (LayerManifest { tar_size: layer.tar_size - 1, ..layer.clone() }, "expected bytes of the archive 5119, got 5120"),
-        (LayerManifest { tar_size: layer.tar_size + 1, ..layer.clone() }, "expected bytes of the archive 5121, got 5120"),
-        (LayerManifest { tar_sha256: "00".repeat(32), ..layer.clone() }, "expected digest of the archive 0000"),
+        (
+            LayerManifest { tar_size: layer.tar_size - 1, ..layer.clone() },
+            "expected bytes of the archive 5119, got 5120",
+        ),
+        (
+            LayerManifest { tar_size: layer.tar_size + 1, ..layer.clone() },
+            "expected bytes of the archive 5121, got 5120",
+        ),
+        (
+            LayerManifest { tar_sha256: "00".repeat(32), ..layer.clone() },
+            "expected digest of the archive 0000",
+        ),
         (LayerManifest { entries: 7, ..layer.clone() }, "expected entries 7, got 6"),
         (LayerManifest { entries: 5, ..layer.clone() }, "expected entries 5, got 6"),
     ] {
@@ -67,12 +76,18 @@ fn no_path_leads_out_of_the_image() {
             vec![("a", Link, "/etc/passwd")],
             "its entry `a` is a link whose target is not relative to the root of the image, without `./`",
         ),
-        (vec![("a", Link, "b"), ("b", Regular, "")], "its entry `a` is a link to what did not come before it"),
-        (vec![("d/", Directory, ""), ("e", Link, "d")], "its entry `e` is a link to what did not come before it"),
+        (
+            vec![("a", Link, "b"), ("b", Regular, "")],
+            "its entry `a` is a link to what did not come before it",
+        ),
+        (
+            vec![("d/", Directory, ""), ("e", Link, "d")],
+            "its entry `e` is a link to what did not come before it",
+        ),
         (vec![("a", Regular, ""), ("a", Regular, "")], "its entry `a` is there twice"),
         (vec![("a", Continuous, "")], "its entry `a` is of kind '7', which no layer has"),
-        (vec![("dev/sda", Block, "")], "its entry `dev/sda` is a device (0:0) that no package brings"),
-        (vec![("dev/null", Char, "")], "its entry `dev/null` is a device (0:0) that no package brings"),
+        (vec![("dev/sda", Block, "")], "its entry `dev/sda` is a device (8:1) that no package brings"),
+        (vec![("dev/null", Char, "")], "its entry `dev/null` is a device (8:1) that no package brings"),
         (
             vec![("boot/firmware/a", Symlink, "b")],
             "its entry `boot/firmware/a` is neither file nor directory, and the boot partition holds nothing else",
@@ -93,7 +108,7 @@ fn what_an_extended_header_says_counts_and_a_line_break_in_it_ends_nothing() {
     for (record, told) in [
         ("22 path=../etc/shadow\n", "its entry `../etc/shadow` leaves the image: `..` is not allowed"),
         ("99 path=a\n", "its entry `h` has an extended header that cannot be read"),
-        ("16 comment=hello\n", "its entry `h` has an extended header with `comment`, which no layer has"),
+        ("17 comment=hello\n", "its entry `h` has an extended header with `comment`, which no layer has"),
         ("9 size=7\n", "its entry `a` has two lengths"),
     ] {
         let (bytes, layer) = headed(record);
@@ -101,7 +116,10 @@ fn what_an_extended_header_says_counts_and_a_line_break_in_it_ends_nothing() {
     }
     let long = format!("300020 path={}\n", "x".repeat(300_000));
     let (bytes, layer) = headed(&long);
-    assert_eq!(refusal(&bytes, &layer), format!("its entry `h` has an extended header of {} bytes", long.len()));
+    assert_eq!(
+        refusal(&bytes, &layer),
+        format!("its entry `h` has an extended header of {} bytes", long.len())
+    );
     let (bytes, layer) = layer_of(&[("h", XHeader, "9 uid=70\n")]);
     let layer = LayerManifest { entries: 0, ..layer };
     assert_eq!(refusal(&bytes, &layer), "its archive ends with the header of an entry that does not come");
@@ -117,10 +135,22 @@ fn headed(records: &str) -> (Vec<u8>, LayerManifest) {
 fn sizes_that_cannot_be_are_refused_before_anything_is_read() {
     let (_, layer) = good();
     for (change, told) in [
-        (LayerManifest { layer_size: u64::MAX, ..layer.clone() }, "a file of 18446744073709551615 bytes for an archive of 5120"),
-        (LayerManifest { tar_size: u64::MAX, ..layer.clone() }, "an archive of 18446744073709551615 bytes, and 68719476736 are the most"),
-        (LayerManifest { entries: 1 << 40, ..layer.clone() }, "1099511627776 entries, and 4194304 are the most"),
-        (LayerManifest { content_size: 1 << 40, ..layer.clone() }, "files of 1099511627776 bytes in an archive of 5120"),
+        (
+            LayerManifest { layer_size: u64::MAX, ..layer.clone() },
+            "a file of 18446744073709551615 bytes for an archive of 5120",
+        ),
+        (
+            LayerManifest { tar_size: u64::MAX, ..layer.clone() },
+            "an archive of 18446744073709551615 bytes, and 68719476736 are the most",
+        ),
+        (
+            LayerManifest { entries: 1 << 40, ..layer.clone() },
+            "1099511627776 entries, and 4194304 are the most",
+        ),
+        (
+            LayerManifest { content_size: 1 << 40, ..layer.clone() },
+            "files of 1099511627776 bytes in an archive of 5120",
+        ),
         (LayerManifest { epoch: -1, ..layer.clone() }, "a time of -1 seconds"),
     ] {
         let text = serde_json::to_vec(&change).expect("plain values");

@@ -18,9 +18,8 @@ fn used_at(bakes: &Bakes, key: &str, seconds: u64) {
 
 fn names(directory: &Path) -> Vec<String> {
     let entries = directory.read_dir().expect("a directory");
-    let mut names: Vec<_> = entries
-        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
-        .collect();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
 }

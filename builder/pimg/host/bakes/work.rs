@@ -93,4 +93,3 @@ pub(super) fn remove(path: &Path) -> Result<(), HostError> {
     let removed = tools::run(&command, Path::new("/"), REMOVAL);
     if removed.is_ok() && !path.exists() { Ok(()) } else { Err(HostError::file("remove", path)(first)) }
 }
-

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use pimg_fetch::digest::HashingReader;
 use tar::{Archive, EntryType};
 
-use super::entry::Entry;
+use super::entry::{Entry, Place};
 use super::error::BakedError;
 use super::layer::LayerFile;
 use super::order::Order;
@@ -64,6 +64,32 @@ pub(super) fn walk(
 /// It is not, or cannot be read.
 pub fn inspect(decoded: impl Read, layer: &LayerFile) -> Result<(), BakedError> {
     read_archive(decoded, layer, |_| Ok(()), |entry, _| entry.place().map(drop)).map(drop)
+}
+
+/// The same, for whoever wants to see where entries go to. Digests and the count are not compared.
+///
+/// # Errors
+/// An entry is none that a layer may hold, or there is no archive.
+pub fn paths(decoded: impl Read, layer: &LayerFile) -> Result<Vec<Vec<u8>>, BakedError> {
+    let mut paths = Vec::new();
+    let read = read_archive(
+        decoded,
+        layer,
+        |_| Ok(()),
+        |entry, content| {
+            paths.push(match entry.place()? {
+                Place::Root(path) => path,
+                Place::Boot(path) => path.into_bytes(),
+                Place::BootMount => b"/".to_vec(),
+            });
+            let at = |source| BakedError::Read { path: layer.path.clone(), source };
+            io::copy(content, &mut io::sink()).map(drop).map_err(at)
+        },
+    );
+    match read {
+        Ok(_) | Err(BakedError::Differs { .. }) => Ok(paths),
+        Err(error) => Err(error),
+    }
 }
 
 /// Gives every entry of a decoded archive to `take`, and what was read to `advance`, in bytes. What it was read from comes back.

@@ -22,6 +22,6 @@ mod layer;
 mod order;
 pub mod pax;
 
-pub use archive::inspect;
+pub use archive::{inspect, paths};
 pub use error::BakedError;
 pub use layer::{BakedInputs, LayerFile};

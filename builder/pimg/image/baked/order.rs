@@ -69,7 +69,10 @@ impl Order {
     fn keep(&mut self, path: &[u8]) -> Result<(), BakedError> {
         self.kept += path.len();
         if self.kept > MOST_PATHS {
-            return Err(BakedError::entry(path, format!("is one path too many: {MOST_PATHS} bytes are the most")));
+            return Err(BakedError::entry(
+                path,
+                format!("is one path too many: {MOST_PATHS} bytes are the most"),
+            ));
         }
         Ok(())
     }

@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn values_are_bytes_line_breaks_among_them() {
         let records =
-            parse(b"11 path=a/b\n31 SCHILY.xattr.user.x=\n\0\xff=\n\n\n\n9 uid=70\n").expect("records");
+            parse(b"12 path=a/b\n31 SCHILY.xattr.user.x=\n\0\xff=\n\n\n\n9 uid=70\n").expect("records");
         assert_eq!(records.path.as_deref(), Some(&b"a/b"[..]));
         assert_eq!(records.xattrs, [("user.x".to_owned(), b"\n\0\xff=\n\n\n".to_vec())]);
         assert_eq!((records.uid, records.mtime), (Some(70), None));
@@ -104,7 +104,7 @@ mod tests {
     fn what_is_no_record_is_refused() {
         for bad in [
             &b"11 path=a/b"[..],
-            b"12 path=a/b\n",
+            b"13 path=a/b\n",
             b"10 path=a/b\n",
             b"0 path=a/b\n",
             b"-1 path=a/b\n",
@@ -116,8 +116,8 @@ mod tests {
             b"12 size=1e9\n",
             b"15 mtime=1.500\n",
             b"15 comment=hey\n",
-            b"11 path=a/b\nx",
-            b"27 SCHILY.xattr.user.x=a\n27 SCHILY.xattr.user.x=b\n",
+            b"12 path=a/b\nx",
+            b"25 SCHILY.xattr.user.x=a\n25 SCHILY.xattr.user.x=b\n",
         ] {
             assert!(parse(bad).is_err(), "{}", bad.escape_ascii());
         }
