@@ -66,6 +66,8 @@ impl Machine {
             "REGISTRY_AUTH_FILE",
             "XDG_RUNTIME_DIR",
             "PIMG_LAYERS",
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
             "http_proxy",
             "https_proxy",
         ] {

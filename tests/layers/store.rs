@@ -144,6 +144,9 @@ fn a_bucket() {
         &["it has no file `bake-eeee"],
     );
     two.refuses(&["layer", "pull", &"ee".repeat(32), "s3://other/of"], 8, &["it has no file `bake-eeee"]);
+    // a bucket that everybody may read needs no account
+    let everybody = Machine::new().with("AWS_ENDPOINT", &format!("http://{}", bucket.host()));
+    everybody.ok(&["layer", "pull", &layer.key, "s3://layers/of/cluster"]);
 }
 
 fn replace(path: &std::path::Path, content: &[u8]) {

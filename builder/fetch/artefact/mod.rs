@@ -28,7 +28,7 @@ mod tests;
 mod upload;
 
 pub use descriptor::{Descriptor, Document, INDEX, MANIFEST, Manifest};
-pub use docker::{Account, DockerConfig};
+pub use docker::{Account, DockerConfig, server_name};
 pub use error::{PlaceError, Problem};
 pub use layout::{INDEX_FILE, LAYOUT_FILE, LAYOUT_TEXT, blob_path, index};
 pub use place::Place;

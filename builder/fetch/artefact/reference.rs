@@ -34,10 +34,10 @@ impl Reference {
         }
     }
 
-    /// The registry, for whoever looks for an account.
-    pub fn registry(&self) -> Option<&str> {
+    /// Registry and repository, for whoever looks for an account.
+    pub fn repository(&self) -> Option<&str> {
         match self {
-            Self::Registry { repository, .. } => repository.split('/').next(),
+            Self::Registry { repository, .. } => Some(repository),
             Self::Store(_) => None,
         }
     }

@@ -29,6 +29,14 @@ const NO_RANGES: &str = "Range request not supported";
 /// Parts on their way at the same time.
 const PARTS: usize = 3;
 
+/// What names an account for buckets in the environment.
+const ACCOUNTS: [AmazonS3ConfigKey; 4] = [
+    AmazonS3ConfigKey::AccessKeyId,
+    AmazonS3ConfigKey::WebIdentityTokenFile,
+    AmazonS3ConfigKey::ContainerCredentialsRelativeUri,
+    AmazonS3ConfigKey::ContainerCredentialsFullUri,
+];
+
 /// A directory of a store.
 #[derive(Debug)]
 pub(super) struct Store {
@@ -57,6 +65,9 @@ impl Store {
                 let endpoint = endpoint.and_then(|endpoint| endpoint.parse::<Url>().ok());
                 let is_plain = endpoint.as_ref().is_some_and(|endpoint| endpoint.scheme() == "http");
                 let options = options(patience).with_allow_http(is_plain);
+                // without an account a bucket is asked as by everybody, and not for one of the cloud that this is no part of
+                let is_anonymous = ACCOUNTS.iter().all(|key| builder.get_config_value(key).is_none());
+                let builder = if is_anonymous { builder.with_skip_signature(true) } else { builder };
                 let builder = builder.with_client_options(options).with_retry(retry());
                 let is_open = endpoint.as_ref().is_some_and(is_open_to_tampering);
                 (Arc::new(builder.build().map_err(unusable)?), path()?, is_open)

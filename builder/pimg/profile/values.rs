@@ -326,6 +326,11 @@ mod tests {
             &["", "http://example.org/x", "ftp://x", "https://", "a\nb"],
         );
         accepts(
+            layers,
+            &["oci://ghcr.io/you/layers", "oci://localhost:5000/x:tag", "s3://bucket", "https://x.org/l/", "file:///srv/l"],
+            &["", "ghcr.io/you/layers", "oci://", "https:///x", "file://x", "ftp://x/y", "s3://a:b@c", "https://x/?y", "https://x/ y"],
+        );
+        accepts(
             disk,
             &["/dev/nvme0n1", "/dev/disk/by-id/nvme-X_1"],
             &["nvme0n1", "/dev/", "/dev/../etc", "/dev/a b"],

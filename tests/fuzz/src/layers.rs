@@ -32,6 +32,6 @@ pub fn place(input: &[u8]) {
 
 pub fn accounts(input: &[u8]) {
     if let Some(config) = DockerConfig::parse(input) {
-        let _ = (config.account("ghcr.io"), config.helper("ghcr.io"));
+        let _ = (config.account("ghcr.io/me/layers"), config.helper("ghcr.io"));
     }
 }

@@ -176,10 +176,19 @@ impl Seeds<'_> {
         for format in ["ustar", "gnu", "pax"] {
             self.add("layer-archive", &tar(&[&format!("--format={format}"), "-C", text(&layout), "."]));
         }
-        for place in ["oci://ghcr.io/me/layers:v1", "localhost:5000/a/b", "s3://bucket/a/b", "https://[::1]:8/d/", "file:///srv"] {
+        for place in [
+            "oci://ghcr.io/me/layers:v1",
+            "localhost:5000/a/b",
+            "s3://bucket/a/b",
+            "https://[::1]:8/d/",
+            "file:///srv",
+        ] {
             self.add("layer-place", place.as_bytes());
         }
-        self.add("registry-accounts", br#"{"auths":{"ghcr.io":{"auth":"YTpi"}},"credHelpers":{"gcr.io":"gcloud"},"credsStore":"x"}"#);
+        self.add(
+            "registry-accounts",
+            br#"{"auths":{"ghcr.io":{"auth":"YTpi"}},"credHelpers":{"gcr.io":"gcloud"},"credsStore":"x"}"#,
+        );
     }
 
     /// A key, a text signed with it, and keyrings of this machine.
@@ -373,8 +382,7 @@ const LAYER: &str = r#"{"schema":1,"key":"DIGEST","base_raw_sha256":"DIGEST","re
 "packages":[{"name":"hello","version":"2.10-3","architecture":"arm64","sha256":"DIGEST"}],"kernels":["6.12"],"emulator":"native","builder":"0.1.0"}"#;
 const STATEMENT: &str = r#"{"_type":"https://in-toto.io/Statement/v1","subject":[{"name":"layer.tar.zst","digest":{"sha256":"LAYER"}},
 {"name":"layer.json","digest":{"sha256":"PAPERS"}}],"predicateType":"https://slsa.dev/provenance/v1","predicate":{}}"#;
-const ENVELOPE: &str =
-    r#"{"payload":"e30=","payloadType":"application/vnd.in-toto+json","signatures":[{"keyid":"0123456789ABCDEF","sig":"AA=="}]}"#;
+const ENVELOPE: &str = r#"{"payload":"e30=","payloadType":"application/vnd.in-toto+json","signatures":[{"keyid":"0123456789ABCDEF","sig":"AA=="}]}"#;
 const STATUS: &[u8] = br#"{"version":1,"hostname":"a","state":"running","boot":1,"steps":[{"name":"packages","state":"done","message":"x","seconds":3}]}"#;
 /// `zip -0` of a file `a.img` with three bytes.
 const ZIP: &[u8] = b"PK\x03\x04\x0a\0\0\0\0\0\0\0!\0\xc2A$5\x03\0\0\0\x03\0\0\0\x05\0\0\0a.imgabcPK\x01\x02\x1e\x03\x0a\0\0\0\0\0\0\0!\0\xc2A$5\x03\0\0\0\x03\0\0\0\x05\0\0\0\0\0\0\0\0\0\0\0\x80\x81\0\0\0\0a.imgPK\x05\x06\0\0\0\0\x01\0\x01\x003\0\0\0&\0\0\0\0\0";

@@ -126,10 +126,10 @@ pub(super) fn read_archive<R: Read>(
     let mut tar = archive.into_inner();
     let is_blank = drain(&mut tar).map_err(read_error)?;
     let (decoded, sha256, length) = tar.into_parts();
-    expect("entries", &layer.entries, &count)?;
     // a bomb ends at the limit, and that is all that is known of its length
     expect("bytes of the archive", &layer.tar_size, &length)?;
     expect("digest of the archive", &layer.tar_sha256, &sha256)?;
+    expect("entries", &layer.entries, &count)?;
     if !is_blank {
         return Err(BakedError::Archive("has something behind its end"));
     }

@@ -91,12 +91,17 @@ impl BakedError {
     }
 }
 
-/// A path of an archive for a person: what is no text is shown by number.
+/// Most bytes of a path that a person is shown.
+const SHOWN: usize = 200;
+
+/// A path of an archive for a person: what is no text is shown by number, and a long one by its beginning.
 pub(super) fn shown(path: &[u8]) -> String {
-    path.utf8_chunks().fold(String::new(), |text, chunk| {
+    let start = path.get(..SHOWN).unwrap_or(path);
+    let text = start.utf8_chunks().fold(String::new(), |text, chunk| {
         let bad = chunk.invalid().escape_ascii();
         text + &chunk.valid().escape_debug().to_string() + &bad.to_string()
-    })
+    });
+    if start.len() < path.len() { text + "…" } else { text }
 }
 
 impl Fault for BakedError {

@@ -71,7 +71,7 @@ impl Order {
         if self.kept > MOST_PATHS {
             return Err(BakedError::entry(
                 path,
-                format!("is one path too many: {MOST_PATHS} bytes are the most"),
+                format!("is one path too many: all paths may have {MOST_PATHS} bytes"),
             ));
         }
         Ok(())

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pimg_fetch::artefact::{Account, DockerConfig};
+use pimg_fetch::artefact::{Account, DockerConfig, server_name};
 use serde::Deserialize;
 
 use super::error::LayerError;
@@ -23,11 +23,12 @@ const LONGEST: u64 = 1 << 20;
 /// How long a program that keeps passwords may take: it may ask a person.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The account for a registry, if there is one.
+/// The account for a repository, `ghcr.io/you/layers`, if there is one.
 ///
 /// # Errors
 /// Half of one is set, or the program that keeps it fails.
-pub(super) fn account(registry: &str, context: &Context<'_>) -> Result<Option<Account>, Failure> {
+pub(super) fn account(repository: &str, context: &Context<'_>) -> Result<Option<Account>, Failure> {
+    let registry = repository.split('/').next().unwrap_or_default();
     let failed = |why: String| LayerError::Account { registry: registry.to_owned(), why };
     let set = |name: &str| {
         let value = context.environment.variable(name).filter(|value| !value.is_empty())?;
@@ -43,11 +44,11 @@ pub(super) fn account(registry: &str, context: &Context<'_>) -> Result<Option<Ac
         let Some(text) = files::read_optional(&path, LONGEST)? else { continue };
         let config = DockerConfig::parse(&text)
             .ok_or_else(|| failed(format!("`{}` is not as `docker login` writes it", path.display())))?;
-        if let Some(account) = config.account(registry) {
+        if let Some(account) = config.account(repository) {
             return Ok(Some(account));
         }
         if let Some(helper) = config.helper(registry)
-            && let Some(account) = ask(helper, registry).map_err(failed)?
+            && let Some(account) = ask(helper, server_name(registry)).map_err(failed)?
         {
             return Ok(Some(account));
         }

@@ -34,12 +34,14 @@ pub fn source(of_profile: Option<&str>, context: &Context<'_>) -> Result<Option<
 /// # Errors
 /// It names none.
 pub fn place(text: &str) -> Result<Reference, Failure> {
-    let refused = |source| LayerError::Reference { text: text.to_owned(), source };
+    // a password that was typed is not shown
+    let shown = text.rsplit_once('@').map_or_else(|| text.to_owned(), |(_, rest)| format!("…@{rest}"));
+    let refused = |source| LayerError::Reference { text: shown, source };
     Ok(text.parse().map_err(refused)?)
 }
 
 fn open(reference: &Reference, is_to_write: bool, context: &Context<'_>) -> Result<Place, Failure> {
-    let account = reference.registry().map(|registry| account(registry, context)).transpose()?.flatten();
+    let account = reference.repository().map(|repository| account(repository, context)).transpose()?.flatten();
     let watch = WatchReporter::new(context.reporter);
     let place = Place::open(reference, account.as_ref(), is_to_write, Patience::default(), &watch);
     Ok(place.map_err(LayerError::Place)?)
@@ -153,7 +155,7 @@ impl Offer {
         let watch = WatchReporter::new(context.reporter);
         let origin = match reference.tag() {
             Some(_) => reference.to_string(),
-            None if reference.registry().is_some() => format!("{reference}:{tag}"),
+            None if reference.repository().is_some() => format!("{reference}:{tag}"),
             None => format!("{reference}{tag}"),
         };
         let refused = |source| LayerError::Refused { origin: origin.clone(), source };
