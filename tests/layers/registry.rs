@@ -94,6 +94,11 @@ fn who_may_not_is_told_so_and_no_password_is_shown() {
         );
         two.ok(&["layer", "pull", &layer.key, &place]);
         assert_eq!(two.kept(&layer).0, layer.bytes);
+        // and where `podman login` leaves it on macOS
+        let three = Machine::new();
+        fs::create_dir_all(three.path(".config/containers")).expect("a directory");
+        fs::copy(file, three.path(".config/containers/auth.json")).expect("a file");
+        three.ok(&["layer", "pull", &layer.key, &place]);
     }
 }
 

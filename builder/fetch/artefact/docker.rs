@@ -66,7 +66,8 @@ impl DockerConfig {
     /// The account for a repository, `ghcr.io/you/layers`. Keys are as several programs write them: `ghcr.io`,
     /// `https://ghcr.io/v1/`, `ghcr.io/you`; the longest that fits counts.
     pub fn account(&self, repository: &str) -> Option<Account> {
-        let fitting = self.auths.iter().filter(|(key, entry)| is_for(key, repository) && !entry.auth.is_empty());
+        let fitting =
+            self.auths.iter().filter(|(key, entry)| is_for(key, repository) && !entry.auth.is_empty());
         let entry = fitting.max_by_key(|(key, _)| scope(key).len());
         let decoded = Zeroizing::new(STANDARD.decode(entry?.1.auth.as_bytes()).ok()?);
         let (user, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;

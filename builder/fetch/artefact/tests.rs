@@ -1,7 +1,8 @@
 use super::reference::is_this_machine;
 use super::store::is_open_to_tampering;
 use super::{
-    Account, BadReference, Blob, Content, Descriptor, DockerConfig, Document as _, Manifest, Place, Reference, server_name,
+    Account, BadReference, Blob, Content, Descriptor, DockerConfig, Document as _, Manifest, Place,
+    Reference, server_name,
 };
 use crate::cache::Cache;
 use crate::error::{Class, Error};
@@ -76,7 +77,10 @@ fn accounts_come_out_of_what_docker_login_writes() {
     let config = DockerConfig::parse(text).expect("is JSON");
     assert_eq!(config.account("ghcr.io/me/layers"), Some(Account::new("m", "e")));
     assert_eq!(config.account("ghcr.io/you/layers"), Some(Account::new("a", "b")));
-    assert_eq!((server_name("docker.io"), server_name("ghcr.io")), ("https://index.docker.io/v1/", "ghcr.io"));
+    assert_eq!(
+        (server_name("docker.io"), server_name("ghcr.io")),
+        ("https://index.docker.io/v1/", "ghcr.io")
+    );
 }
 
 #[test]

@@ -327,8 +327,24 @@ mod tests {
         );
         accepts(
             layers,
-            &["oci://ghcr.io/you/layers", "oci://localhost:5000/x:tag", "s3://bucket", "https://x.org/l/", "file:///srv/l"],
-            &["", "ghcr.io/you/layers", "oci://", "https:///x", "file://x", "ftp://x/y", "s3://a:b@c", "https://x/?y", "https://x/ y"],
+            &[
+                "oci://ghcr.io/you/layers",
+                "oci://localhost:5000/x:tag",
+                "s3://bucket",
+                "https://x.org/l/",
+                "file:///srv/l",
+            ],
+            &[
+                "",
+                "ghcr.io/you/layers",
+                "oci://",
+                "https:///x",
+                "file://x",
+                "ftp://x/y",
+                "s3://a:b@c",
+                "https://x/?y",
+                "https://x/ y",
+            ],
         );
         accepts(
             disk,

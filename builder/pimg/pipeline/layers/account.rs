@@ -56,14 +56,19 @@ pub(super) fn account(repository: &str, context: &Context<'_>) -> Result<Option<
     Ok(None)
 }
 
-/// Where Docker, Podman and skopeo keep accounts.
+/// Where Docker, Podman and skopeo keep accounts (containers-auth.json(5): the directory of a session on Linux, that of
+/// settings elsewhere).
 fn files_of_accounts(context: &Context<'_>) -> Vec<PathBuf> {
     let variable =
         |name: &str| context.environment.variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let docker = variable("DOCKER_CONFIG").or_else(|| Some(context.environment.home()?.join(".docker")));
-    let podman = variable("REGISTRY_AUTH_FILE")
-        .or_else(|| Some(variable("XDG_RUNTIME_DIR")?.join("containers/auth.json")));
-    docker.map(|directory| directory.join("config.json")).into_iter().chain(podman).collect()
+    let docker = docker.map(|directory| directory.join("config.json"));
+    if let Some(named) = variable("REGISTRY_AUTH_FILE") {
+        return docker.into_iter().chain([named]).collect();
+    }
+    let settings = context.environment.home().map(|home| home.join(".config"));
+    let podman = [variable("XDG_RUNTIME_DIR"), settings].into_iter().flatten();
+    docker.into_iter().chain(podman.map(|directory| directory.join("containers/auth.json"))).collect()
 }
 
 /// What such programs print.

@@ -41,7 +41,8 @@ pub fn place(text: &str) -> Result<Reference, Failure> {
 }
 
 fn open(reference: &Reference, is_to_write: bool, context: &Context<'_>) -> Result<Place, Failure> {
-    let account = reference.repository().map(|repository| account(repository, context)).transpose()?.flatten();
+    let account =
+        reference.repository().map(|repository| account(repository, context)).transpose()?.flatten();
     let watch = WatchReporter::new(context.reporter);
     let place = Place::open(reference, account.as_ref(), is_to_write, Patience::default(), &watch);
     Ok(place.map_err(LayerError::Place)?)
