@@ -146,6 +146,15 @@ fn a_bucket() {
     two.refuses(&["layer", "pull", &"ee".repeat(32), "s3://other/of"], 8, &["it has no file `bake-eeee"]);
     // a bucket that everybody may read needs no account
     let everybody = Machine::new().with("AWS_ENDPOINT", &format!("http://{}", bucket.host()));
+    everybody.refuses(
+        &["layer", "pull", &layer.key, "s3://layers/of/cluster"],
+        8,
+        &["access denied", "AWS_ACCESS_KEY_ID"],
+    );
+    let policy = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*",
+        "Action": "s3:GetObject", "Resource": "arn:aws:s3:::layers/*"}]}"#;
+    let address = format!("http://{}/layers?policy", bucket.host());
+    run("curl", &["-fsS", "-X", "PUT", "-H", "Content-Type: application/json", "-d", policy, &address]);
     everybody.ok(&["layer", "pull", &layer.key, "s3://layers/of/cluster"]);
 }
 
