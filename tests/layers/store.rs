@@ -126,7 +126,7 @@ fn a_bucket() {
     };
     let one = of_bucket(Machine::new());
     // in more parts than one
-    let layer = Layer::new(21, 17 << 20);
+    let layer = Layer::new(21, 9 << 20);
     one.keep(&layer);
     let (out, err) = one.ok(&["layer", "push", &layer.key, "s3://layers/of/cluster"]);
     assert_eq!(out, format!("s3://layers/of/cluster/{}/\n", layer.tag()));
