@@ -133,7 +133,7 @@ const ARROWS: [(&str, &[&str]); 21] = [
     ("machine", &["failure", "guest::node_status", "profile::types"]),
     ("host", &["failure", "profile::host", "secret", "pimg_disk"]),
     ("failure", &[]),
-    ("fuzzing", &["image::frames"]),
+    ("fuzzing", &["bake", "image::baked", "image::frames", "image::provenance", "pimg_fetch"]),
     ("progress", &[]),
     ("secret", &[]),
     ("lib", &[]),

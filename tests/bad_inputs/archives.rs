@@ -8,14 +8,20 @@ use tar::{Builder, EntryType, Header};
 use crate::{BUILD, Case};
 
 /// A member: its kind, name, content or target, and the size that its header says.
-type Member<'a> = (EntryType, &'a [u8], &'a [u8], Option<u64>);
+pub(crate) type Member<'a> = (EntryType, &'a [u8], &'a [u8], Option<u64>);
 
-fn archive(members: &[Member<'_>]) -> Vec<u8> {
+pub(crate) fn archive(members: &[Member<'_>]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (kind, name, content, size) in members {
         let mut header = Header::new_ustar();
         header.set_entry_type(*kind);
         header.set_mode(0o4755);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
+        if matches!(kind, EntryType::Char | EntryType::Block) {
+            header.set_device_major(1).and_then(|()| header.set_device_minor(1)).expect("ustar");
+        }
         let is_link = matches!(kind, EntryType::Symlink | EntryType::Link);
         // the builder would refuse such names
         header.as_old_mut().name[..name.len()].copy_from_slice(name);

@@ -10,6 +10,9 @@ mod bases;
 mod bench;
 mod containers;
 mod host;
+#[path = "../support/layer.rs"]
+mod layer;
+mod layers;
 mod locks;
 mod overlays;
 mod packages;
@@ -55,7 +58,7 @@ fn every_bad_input_has_an_exit_code_and_a_message() {
     if !tools.iter().all(|tool| support::have(tool)) {
         return;
     }
-    let rooms: [(&str, Vec<Case>); 10] = [
+    let rooms: [(&str, Vec<Case>); 11] = [
         ("the command line", usage::cases()),
         ("profiles", profiles::cases()),
         ("overlays and templates", overlays::cases()),
@@ -64,6 +67,7 @@ fn every_bad_input_has_an_exit_code_and_a_message() {
         ("bases that are cut or damaged", structures::cases()),
         ("bases that hold something else", bases::cases()),
         ("archives that overlays unpack", archives::cases()),
+        ("baked layers of somebody else", layers::cases()),
         ("keys, seeds and secrets", secrets::cases()),
         ("the machine: links, files in the way", host::cases()),
     ];

@@ -66,3 +66,34 @@ fn a_build_takes_the_layer_of_another_machine() {
     assert!(told.contains("another digest: expected sha256 "), "{told}");
     assert!(!directory.exists());
 }
+
+#[test]
+fn a_profile_says_where_layers_are() {
+    if !have_tools() {
+        return;
+    }
+    let world = world();
+    let store = format!("file://{}", world.join("store").display());
+    let said = format!("layers = \"{store}\"\nbake = true");
+    world.write("profiles/node.toml", world.read("profiles/node.toml").replacen("bake = true", &said, 1));
+    let key = key(&world);
+    let directory = put_layer(&world, &key, &items());
+    assert_eq!(world.run_bare(&["layer", "push", "node"]).ok(), format!("{store}/bake-{key}/\n"));
+
+    // for the profile, for a key, for all, while an image is built
+    for words in [&["layer", "pull", "node"][..], &["layer", "pull", &key], &["layer", "pull", "--all"]] {
+        fs::remove_dir_all(&directory).expect("a directory");
+        assert_eq!(world.run_bare(words).ok(), format!("{key}\n"), "{words:?}");
+    }
+    fs::remove_dir_all(&directory).expect("a directory");
+    let (code, told) = build(&world, "");
+    assert_eq!(code, Some(0), "{told}");
+    assert!(directory.join("layer.tar.zst").is_file(), "{told}");
+
+    // the environment wins
+    fs::remove_dir_all(&directory).expect("a directory");
+    let (code, told) = build(&world, "file:///nowhere/layers");
+    assert_eq!(code, Some(8), "{told}");
+    assert!(told.contains("cannot pull from `file:///nowhere/layers/`"), "{told}");
+    assert!(!directory.exists());
+}

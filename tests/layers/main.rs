@@ -8,10 +8,13 @@
 mod support;
 
 mod archive;
+#[path = "../support/layer.rs"]
 mod layer;
+mod proxy;
 mod registry;
 mod server;
 mod store;
+mod token;
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -63,6 +66,8 @@ impl Machine {
             "REGISTRY_AUTH_FILE",
             "XDG_RUNTIME_DIR",
             "PIMG_LAYERS",
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
             "http_proxy",
             "https_proxy",
         ] {

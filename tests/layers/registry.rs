@@ -4,6 +4,7 @@ use std::fs;
 
 use crate::Machine;
 use crate::layer::{Layer, sha256};
+use crate::proxy::Proxy;
 use crate::server::{PASSWORD, Server, USER};
 use crate::support::{have, run};
 
@@ -93,7 +94,32 @@ fn who_may_not_is_told_so_and_no_password_is_shown() {
         );
         two.ok(&["layer", "pull", &layer.key, &place]);
         assert_eq!(two.kept(&layer).0, layer.bytes);
+        // and where `podman login` leaves it on macOS
+        let three = Machine::new();
+        fs::create_dir_all(three.path(".config/containers")).expect("a directory");
+        fs::copy(file, three.path(".config/containers/auth.json")).expect("a file");
+        three.ok(&["layer", "pull", &layer.key, &place]);
     }
+}
+
+/// As GitHub's registry and Docker Hub have it: the registry sends whoever comes to somebody else for a token.
+#[test]
+fn a_registry_of_tokens() {
+    let Some(registry) = Server::registry_with_tokens() else { return };
+    let layer = Layer::new(18, 1000);
+    let place = format!("oci://{}/layers", registry.host());
+    let stranger = Machine::new();
+    stranger.keep(&layer);
+    stranger.refuses(&["layer", "push", &layer.key, &place], 8, &["access denied", "docker login"]);
+    let with =
+        |password| Machine::new().with("PIMG_REGISTRY_USER", USER).with("PIMG_REGISTRY_PASSWORD", password);
+    with("wrong-battery").refuses(&["layer", "pull", &layer.key, &place], 8, &["access denied"]);
+    let one = with(PASSWORD);
+    one.keep(&layer);
+    one.ok(&["layer", "push", &layer.key, &place]);
+    let two = with(PASSWORD);
+    two.ok(&["layer", "pull", &layer.key, &place]);
+    assert_eq!(two.kept(&layer).0, layer.bytes);
 }
 
 #[test]
@@ -184,6 +210,68 @@ fn what_is_not_there_or_not_what_it_was_is_refused() {
     fs::write(&blob, &good).expect("a file");
     two.ok(&["layer", "pull", &layer.key, &place]);
     assert_eq!(two.kept(&layer).0, layer.bytes);
+}
+
+#[test]
+fn a_download_that_breaks_off_goes_on_where_it_stopped() {
+    let Some(registry) = Server::registry(false) else { return };
+    let (one, layer) = (Machine::new(), Layer::new(16, 900_000));
+    one.keep(&layer);
+    one.ok(&["layer", "push", &layer.key, &format!("{}/layers", registry.host())]);
+    let network = Proxy::before(registry.port);
+    let place = format!("oci://{}/layers", network.host());
+    // papers, requests that begin anew
+    let spare = 60_000;
+
+    // in one run, over connections that each end early
+    network.cuts_after(400_000);
+    let two = Machine::new();
+    two.ok(&["layer", "pull", &layer.key, &place]);
+    assert_eq!(two.kept(&layer).0, layer.bytes);
+    assert!(network.passed() < 900_000 + spare, "{} bytes came", network.passed());
+
+    // in the next run, after the network was gone
+    network.heals();
+    let (three, before) = (Machine::new(), network.passed());
+    network.dies_after(500_000);
+    three.refuses(
+        &["layer", "pull", &layer.key, &place],
+        8,
+        &["cannot pull `bake-", "what was received is kept"],
+    );
+    network.heals();
+    three.ok(&["layer", "pull", &layer.key, &place]);
+    assert_eq!(three.kept(&layer).0, layer.bytes);
+    let came = network.passed() - before;
+    assert!(came > 900_000 && came < 900_000 + spare, "{came} bytes came");
+}
+
+#[test]
+fn who_signed_counts_wherever_a_layer_comes_from() {
+    let Some(registry) = Server::registry(false) else { return };
+    let (one, layer) = (Machine::new(), Layer::new(17, 1000));
+    one.ok(&["keys", "init"]);
+    one.keep(&layer);
+    let place = format!("oci://{}/layers", registry.host());
+    one.ok(&["layer", "push", &layer.key, &place]);
+    let stranger = Machine::new();
+    stranger.ok(&["keys", "init"]);
+    stranger.refuses(
+        &["layer", "pull", &layer.key, &place],
+        5,
+        &["signed by key ", ", expected key ", "pimg keys show"],
+    );
+    let facts = Machine::beside(&one).json(&["layer", "pull", &layer.key, &place]);
+    let key = facts["result"]["layers"][0]["verified_by"].as_str().expect("a key").to_owned();
+    let (_, told) = Machine::new().ok(&["layer", "pull", &layer.key, &place]);
+    assert!(told.contains("there is no `minisign.pub` to check it with"), "{told}");
+    // the same layer, signed by nobody
+    let nobody = Machine::new();
+    nobody.keep(&layer);
+    nobody.ok(&["layer", "push", &layer.key, &format!("{place}:unsigned")]);
+    let (_, told) = stranger.ok(&["layer", "pull", &format!("{place}:unsigned")]);
+    assert!(told.contains("is not signed, although the project has a key"), "{told}");
+    assert!(!told.contains(&key), "{told}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::support::{have, repository, skip};
+use crate::token::Issuer;
 
 /// Who may use the registry that asks.
 pub(crate) const USER: &str = "operator";
@@ -64,18 +65,35 @@ impl Server {
 
     /// Debian's `docker-registry`, open to all or to [`USER`] alone.
     pub(crate) fn registry(asks: bool) -> Option<Self> {
+        Self::registry_of(|directory| {
+            if !asks {
+                return String::new();
+            }
+            let file = directory.join("htpasswd");
+            fs::write(&file, HTPASSWD).expect("a file");
+            format!("auth:\n  htpasswd:\n    realm: tests\n    path: {}\n", file.display())
+        })
+    }
+
+    /// The same, which sends whoever comes to somebody who hands out tokens.
+    pub(crate) fn registry_with_tokens() -> Option<Self> {
+        if !have("openssl") {
+            return None;
+        }
+        Self::registry_of(|directory| Issuer::new(directory).config())
+    }
+
+    fn registry_of(auth: impl FnOnce(&Path) -> String) -> Option<Self> {
         if !have("docker-registry") {
             return None;
         }
         let directory = tempfile::tempdir().expect("a directory");
-        fs::write(directory.path().join("htpasswd"), HTPASSWD).expect("a file");
+        let auth = auth(directory.path());
         Some(Self::start(directory, |port, directory| {
             let data = directory.display();
-            let auth = format!("auth:\n  htpasswd:\n    realm: tests\n    path: {data}/htpasswd\n");
             let config = format!(
                 "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {data}/data\n\
-                 http:\n  addr: 127.0.0.1:{port}\n{}",
-                if asks { auth.as_str() } else { "" }
+                 http:\n  addr: 127.0.0.1:{port}\n{auth}"
             );
             let file = directory.join("config.yml");
             fs::write(&file, config).expect("a file");
@@ -93,11 +111,7 @@ impl Server {
 
     /// `moto`, a stand-in for Amazon's S3, with the bucket `layers`.
     pub(crate) fn bucket() -> Option<Self> {
-        let program = repository().join("target/judges/objects/bin/moto_server");
-        if !program.is_file() {
-            skip("moto is not installed: `scripts/setup judges` installs it");
-            return None;
-        }
+        let program = judge("moto_server")?;
         let server = Self::start(tempfile::tempdir().expect("a directory"), |port, _| {
             let mut command = Command::new(&program);
             command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
@@ -105,6 +119,27 @@ impl Server {
         });
         crate::support::run("curl", &["-fsS", "-X", "PUT", &format!("http://{}/layers", server.host())]);
         Some(server)
+    }
+
+    /// `WsgiDAV` over a directory: a web server that takes files, and sends parts of them.
+    pub(crate) fn webdav() -> Option<Self> {
+        let program = judge("wsgidav")?;
+        let directory = tempfile::tempdir().expect("a directory");
+        fs::create_dir(directory.path().join("www")).expect("a directory");
+        Some(Self::start(directory, |port, directory| {
+            let mut command = Command::new(&program);
+            command.args([
+                "--host",
+                "127.0.0.1",
+                "--port",
+                &port.to_string(),
+                "--auth",
+                "anonymous",
+                "--root",
+            ]);
+            command.arg(directory.join("www"));
+            command
+        }))
     }
 
     /// Python's `http.server` over a directory that can be filled.
@@ -121,6 +156,16 @@ impl Server {
             command
         }))
     }
+}
+
+/// A program of the environment that `scripts/setup-python` makes.
+fn judge(name: &str) -> Option<PathBuf> {
+    let program = repository().join("target/judges/objects/bin").join(name);
+    if !program.is_file() {
+        skip(&format!("`{name}` is not installed: `scripts/setup judges` installs it"));
+        return None;
+    }
+    Some(program)
 }
 
 fn free_port() -> u16 {

@@ -4,6 +4,7 @@ use std::fs;
 
 use crate::Machine;
 use crate::layer::{Layer, sha256};
+use crate::proxy::Proxy;
 use crate::server::Server;
 use crate::support::{have, run};
 
@@ -70,6 +71,50 @@ fn a_directory_that_a_web_server_shows() {
 }
 
 #[test]
+fn a_web_server_that_takes_files() {
+    let Some(web) = Server::webdav() else { return };
+    let (one, layer) = (Machine::new(), Layer::new(22, 900_000));
+    one.keep(&layer);
+    let place = format!("http://{}/of/cluster/", web.host());
+    let (out, _) = one.ok(&["layer", "push", &layer.key, &place]);
+    assert_eq!(out, format!("{place}{}/\n", layer.tag()));
+    assert_eq!(one.json(&["layer", "push", &layer.key, &place])["result"]["layers"][0]["sent"], 0);
+    let directory = web.directory.path().join("www/of/cluster").join(layer.tag());
+    assert!(directory.join("oci-layout").is_file());
+
+    // it sends parts of files: what broke off goes on
+    let network = Proxy::before(web.port);
+    network.cuts_after(400_000);
+    let two = Machine::new();
+    two.ok(&["layer", "pull", &layer.key, &format!("http://{}/of/cluster/", network.host())]);
+    assert_eq!(two.kept(&layer).0, layer.bytes);
+    assert!(network.passed() < 900_000 + 60_000, "{} bytes came", network.passed());
+}
+
+/// Whoever is on the way can change what comes by plain HTTP. `0.0.0.0` leads here, and is no loopback address.
+#[test]
+fn plain_http_from_elsewhere_needs_a_signature() {
+    let Some(web) = Server::web() else { return };
+    let place = format!("http://0.0.0.0:{}/layers/", web.port);
+    let directory = format!("file://{}", web.directory.path().join("www/layers").display());
+    let (one, layer) = (Machine::new(), Layer::new(23, 1000));
+    one.keep(&layer);
+    one.ok(&["layer", "push", &layer.key, &directory]);
+    Machine::new().refuses(
+        &["layer", "pull", &layer.key, &place],
+        5,
+        &["it came by plain HTTP", "use `https:`"],
+    );
+    let (signer, signed) = (Machine::new(), Layer::new(24, 1000));
+    signer.ok(&["keys", "init"]);
+    signer.keep(&signed);
+    signer.ok(&["layer", "push", &signed.key, &directory]);
+    let (_, told) = Machine::beside(&signer).ok(&["layer", "pull", &signed.key, &place]);
+    assert!(told.contains("signed by key "), "{told}");
+    Machine::new().refuses(&["layer", "pull", &signed.key, &place], 5, &["it came by plain HTTP"]);
+}
+
+#[test]
 fn a_bucket() {
     let Some(bucket) = Server::bucket() else { return };
     let of_bucket = |machine: Machine| {
@@ -78,11 +123,10 @@ fn a_bucket() {
             .with("AWS_SECRET_ACCESS_KEY", "correct-horse")
             .with("AWS_REGION", "us-east-1")
             .with("AWS_ENDPOINT", &format!("http://{}", bucket.host()))
-            .with("AWS_ALLOW_HTTP", "true")
     };
     let one = of_bucket(Machine::new());
     // in more parts than one
-    let layer = Layer::new(21, 17 << 20);
+    let layer = Layer::new(21, 9 << 20);
     one.keep(&layer);
     let (out, err) = one.ok(&["layer", "push", &layer.key, "s3://layers/of/cluster"]);
     assert_eq!(out, format!("s3://layers/of/cluster/{}/\n", layer.tag()));
@@ -100,6 +144,18 @@ fn a_bucket() {
         &["it has no file `bake-eeee"],
     );
     two.refuses(&["layer", "pull", &"ee".repeat(32), "s3://other/of"], 8, &["it has no file `bake-eeee"]);
+    // a bucket that everybody may read needs no account
+    let everybody = Machine::new().with("AWS_ENDPOINT", &format!("http://{}", bucket.host()));
+    everybody.refuses(
+        &["layer", "pull", &layer.key, "s3://layers/of/cluster"],
+        8,
+        &["access denied", "AWS_ACCESS_KEY_ID"],
+    );
+    let policy = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*",
+        "Action": "s3:GetObject", "Resource": "arn:aws:s3:::layers/*"}]}"#;
+    let address = format!("http://{}/layers?policy", bucket.host());
+    run("curl", &["-fsS", "-X", "PUT", "-H", "Content-Type: application/json", "-d", policy, &address]);
+    everybody.ok(&["layer", "pull", &layer.key, "s3://layers/of/cluster"]);
 }
 
 fn replace(path: &std::path::Path, content: &[u8]) {

@@ -84,7 +84,7 @@ impl NewPackage {
 
     fn member(&self, package: &mut Vec<u8>, name: &str, content: &[u8]) -> io::Result<()> {
         let (mtime, size) = (self.mtime, content.len());
-        write!(package, "{name:<16}{mtime:<12}{:<6}{:<6}{:<8}{size:<10}`\n", 0, 0, "100644")?;
+        writeln!(package, "{name:<16}{mtime:<12}{:<6}{:<6}{:<8}{size:<10}`", 0, 0, "100644")?;
         package.write_all(content)?;
         if !content.len().is_multiple_of(2) {
             package.push(b'\n');

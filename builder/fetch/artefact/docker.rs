@@ -63,9 +63,12 @@ impl DockerConfig {
         serde_json::from_slice(text).ok()
     }
 
-    /// The account for a registry. Keys are as several programs write them: `ghcr.io`, `https://ghcr.io/v1/`.
-    pub fn account(&self, registry: &str) -> Option<Account> {
-        let entry = self.auths.iter().find(|(key, entry)| host(key) == registry && !entry.auth.is_empty());
+    /// The account for a repository, `ghcr.io/you/layers`. Keys are as several programs write them: `ghcr.io`,
+    /// `https://ghcr.io/v1/`, `ghcr.io/you`; the longest that fits counts.
+    pub fn account(&self, repository: &str) -> Option<Account> {
+        let fitting =
+            self.auths.iter().filter(|(key, entry)| is_for(key, repository) && !entry.auth.is_empty());
+        let entry = fitting.max_by_key(|(key, _)| scope(key).len());
         let decoded = Zeroizing::new(STANDARD.decode(entry?.1.auth.as_bytes()).ok()?);
         let (user, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
         Some(Account::new(user, password.trim_end_matches('\0')))
@@ -73,12 +76,30 @@ impl DockerConfig {
 
     /// The program that keeps the account for a registry, without `docker-credential-`.
     pub fn helper(&self, registry: &str) -> Option<&str> {
-        let own = self.cred_helpers.iter().find(|(key, _)| host(key) == registry).map(|(_, helper)| helper);
+        let own = self.cred_helpers.iter().find(|(key, _)| is_for(key, registry)).map(|(_, helper)| helper);
         own.or(self.creds_store.as_ref()).map(String::as_str).filter(|name| !name.is_empty())
     }
 }
 
-fn host(key: &str) -> &str {
-    let key = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
-    key.split('/').next().unwrap_or_default()
+/// What such programs call a registry: its host, but for that of Docker itself.
+pub fn server_name(registry: &str) -> &str {
+    if DOCKER_HUB.contains(&registry) { "https://index.docker.io/v1/" } else { registry }
+}
+
+/// One registry of three names (`moby/moby`, `registry/config.go`).
+const DOCKER_HUB: [&str; 3] = ["docker.io", "index.docker.io", "registry-1.docker.io"];
+
+/// What a key is for: a registry, or a part of one. Old programs wrote an address of the registry's interface.
+fn scope(key: &str) -> &str {
+    match key.split_once("://") {
+        Some((_, address)) => address.split('/').next().unwrap_or_default(),
+        None => key.trim_end_matches('/'),
+    }
+}
+
+fn is_for(key: &str, repository: &str) -> bool {
+    let (scope, host) = (scope(key), repository.split('/').next().unwrap_or_default());
+    let rest = repository.strip_prefix(scope);
+    let is_hub = DOCKER_HUB.contains(&scope) && DOCKER_HUB.contains(&host);
+    is_hub || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

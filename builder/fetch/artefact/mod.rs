@@ -15,6 +15,7 @@
 
 mod descriptor;
 mod docker;
+mod download;
 mod error;
 mod layout;
 mod place;
@@ -24,10 +25,12 @@ mod runtime;
 mod store;
 #[cfg(test)]
 mod tests;
+mod upload;
 
 pub use descriptor::{Descriptor, Document, INDEX, MANIFEST, Manifest};
-pub use docker::{Account, DockerConfig};
+pub use docker::{Account, DockerConfig, server_name};
 pub use error::{PlaceError, Problem};
 pub use layout::{INDEX_FILE, LAYOUT_FILE, LAYOUT_TEXT, blob_path, index};
-pub use place::{Blob, Content, Place, Sent};
+pub use place::Place;
 pub use reference::{BadReference, Reference};
+pub use upload::{Blob, Content, Sent};

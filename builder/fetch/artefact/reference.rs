@@ -34,19 +34,11 @@ impl Reference {
         }
     }
 
-    /// The registry, for whoever looks for an account.
-    pub fn registry(&self) -> Option<&str> {
+    /// Registry and repository, for whoever looks for an account.
+    pub fn repository(&self) -> Option<&str> {
         match self {
-            Self::Registry { repository, .. } => repository.split('/').next(),
+            Self::Registry { repository, .. } => Some(repository),
             Self::Store(_) => None,
-        }
-    }
-
-    /// Whether anybody on the way can change what comes from there: plain HTTP that leaves this machine.
-    pub fn is_open_to_tampering(&self) -> bool {
-        match self {
-            Self::Registry { .. } => false, // see `is_this_machine`: all others are spoken to by TLS
-            Self::Store(url) => url.scheme() == "http" && !url.host_str().is_some_and(is_this_machine),
         }
     }
 }

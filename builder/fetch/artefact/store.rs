@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, pin_mut};
-use object_store::aws::AmazonS3Builder;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::client::HttpError;
 use object_store::http::HttpBuilder;
 use object_store::local::LocalFileSystem;
@@ -17,6 +17,7 @@ use object_store::{
 use reqwest::Url;
 
 use super::error::{Pieces, Problem, require_size};
+use super::reference::is_this_machine;
 use crate::http::Patience;
 
 /// Bytes of a part of an upload. S3 takes at most 10,000 parts of at least 5 MiB.
@@ -28,6 +29,14 @@ const NO_RANGES: &str = "Range request not supported";
 /// Parts on their way at the same time.
 const PARTS: usize = 3;
 
+/// What names an account for buckets in the environment.
+const ACCOUNTS: [AmazonS3ConfigKey; 4] = [
+    AmazonS3ConfigKey::AccessKeyId,
+    AmazonS3ConfigKey::WebIdentityTokenFile,
+    AmazonS3ConfigKey::ContainerCredentialsRelativeUri,
+    AmazonS3ConfigKey::ContainerCredentialsFullUri,
+];
+
 /// A directory of a store.
 #[derive(Debug)]
 pub(super) struct Store {
@@ -35,32 +44,45 @@ pub(super) struct Store {
     prefix: Path,
     /// Whether files go up in parts. What a web server gets is held in memory: WebDAV has no parts.
     has_parts: bool,
+    /// Whether anybody on the way can change what comes from there.
+    pub(super) is_open: bool,
 }
 
 impl Store {
     /// The store of an address; a directory is made where it is missing and `is_to_write`.
     pub(super) fn new(url: &Url, patience: &Patience, is_to_write: bool) -> Result<Self, Problem> {
         let unusable = |fault: Fault| Problem::Unusable(fault.to_string());
-        let is_web = matches!(url.scheme(), "http" | "https");
-        let (store, prefix): (Arc<dyn ObjectStore>, Path) = match url.scheme() {
-            "file" => (Arc::new(directory(url, is_to_write)?), Path::default()),
+        let path = || Path::from_url_path(url.path()).map_err(|error| Problem::Unusable(error.to_string()));
+        let has_parts = !matches!(url.scheme(), "http" | "https");
+        let (store, prefix, is_open): (Arc<dyn ObjectStore>, Path, bool) = match url.scheme() {
+            "file" => (Arc::new(directory(url, is_to_write)?), Path::default(), false),
             "s3" => {
                 // accounts, region and endpoint are in the environment as for Amazon's own tools
                 let builder =
                     AmazonS3Builder::from_env().with_bucket_name(url.host_str().unwrap_or_default());
-                let builder = builder.with_client_options(options(patience)).with_retry(retry());
-                let path =
-                    Path::from_url_path(url.path()).map_err(|error| Problem::Unusable(error.to_string()))?;
-                (Arc::new(builder.build().map_err(unusable)?), path)
+                let endpoint = [AmazonS3ConfigKey::S3Endpoint, AmazonS3ConfigKey::Endpoint];
+                let endpoint = endpoint.iter().find_map(|key| builder.get_config_value(key));
+                let endpoint = endpoint.and_then(|endpoint| endpoint.parse::<Url>().ok());
+                let is_plain = endpoint.as_ref().is_some_and(|endpoint| endpoint.scheme() == "http");
+                let options = options(patience).with_allow_http(is_plain);
+                // without an account a bucket is asked as by everybody, and not for one of the cloud that this is no part of
+                let is_anonymous = ACCOUNTS.iter().all(|key| builder.get_config_value(key).is_none());
+                let builder = if is_anonymous { builder.with_skip_signature(true) } else { builder };
+                let builder = builder.with_client_options(options).with_retry(retry());
+                let is_open = endpoint.as_ref().is_some_and(is_open_to_tampering);
+                (Arc::new(builder.build().map_err(unusable)?), path()?, is_open)
             }
-            _ => {
-                let builder = HttpBuilder::new().with_url(url.as_str()).with_retry(retry());
-                let builder =
-                    builder.with_client_options(options(patience).with_allow_http(url.scheme() == "http"));
-                (Arc::new(builder.build().map_err(unusable)?), Path::default())
+            scheme => {
+                // of the whole server: what is missing of the path to the directory is made, too
+                let mut server = url.clone();
+                server.set_path("/");
+                let options = options(patience).with_allow_http(scheme == "http");
+                let builder = HttpBuilder::new().with_url(server).with_client_options(options);
+                let store = builder.with_retry(retry()).build().map_err(unusable)?;
+                (Arc::new(store), path()?, is_open_to_tampering(url))
             }
         };
-        Ok(Self { store, prefix, has_parts: !is_web })
+        Ok(Self { store, prefix, has_parts, is_open })
     }
 
     fn path(&self, name: &str) -> Path {
@@ -153,6 +175,11 @@ impl Store {
         }
         upload.finish().await.map(|_| ()).map_err(|fault| problem(fault, &what))
     }
+}
+
+/// Plain HTTP that leaves this machine.
+pub(super) fn is_open_to_tampering(url: &Url) -> bool {
+    url.scheme() == "http" && !url.host_str().is_some_and(is_this_machine)
 }
 
 fn directory(url: &Url, is_to_write: bool) -> Result<LocalFileSystem, Problem> {

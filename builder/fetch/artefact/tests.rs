@@ -1,6 +1,8 @@
 use super::reference::is_this_machine;
+use super::store::is_open_to_tampering;
 use super::{
-    Account, BadReference, Blob, Content, Descriptor, DockerConfig, Document as _, Manifest, Place, Reference,
+    Account, BadReference, Blob, Content, Descriptor, DockerConfig, Document as _, Manifest, Place,
+    Reference, server_name,
 };
 use crate::cache::Cache;
 use crate::error::{Class, Error};
@@ -50,9 +52,9 @@ fn only_this_machine_is_spoken_to_without_tls() {
     for host in ["localhost.example.org", "10.0.0.1:5000", "127.0.0.1.example.org", "ghcr.io"] {
         assert!(!is_this_machine(host), "{host}");
     }
-    assert!(reference("http://10.0.0.1/layers").expect("a place").is_open_to_tampering());
-    assert!(!reference("http://127.0.0.1:80/layers").expect("a place").is_open_to_tampering());
-    assert!(!reference("https://10.0.0.1/layers").expect("a place").is_open_to_tampering());
+    let is_open = |address: &str| is_open_to_tampering(&address.parse().expect("an address"));
+    assert!(is_open("http://10.0.0.1/layers") && is_open("http://0.0.0.0/layers"));
+    assert!(!is_open("http://127.0.0.1:80/layers") && !is_open("https://10.0.0.1/layers"));
 }
 
 #[test]
@@ -63,12 +65,22 @@ fn accounts_come_out_of_what_docker_login_writes() {
         "credHelpers": {"gcr.io": "gcloud"}, "credsStore": "osxkeychain", "HttpHeaders": {"x": "y"}
     }"#;
     let config = DockerConfig::parse(text).expect("is JSON");
-    assert_eq!(config.account("ghcr.io"), Some(Account::new("me", "secret:with:colons")));
-    assert_eq!(config.account("index.docker.io"), Some(Account::new("a", "b")));
-    assert_eq!(config.account("quay.io"), None);
+    assert_eq!(config.account("ghcr.io/me/layers"), Some(Account::new("me", "secret:with:colons")));
+    assert_eq!(config.account("ghcr.io.example.org/me"), None);
+    assert_eq!(config.account("docker.io/me/layers"), Some(Account::new("a", "b")));
+    assert_eq!(config.account("quay.io/me"), None);
     assert_eq!((config.helper("gcr.io"), config.helper("quay.io")), (Some("gcloud"), Some("osxkeychain")));
     assert!(!format!("{config:?} {:?}", config.account("ghcr.io")).contains("secret"));
     assert!(DockerConfig::parse(b"no JSON").is_none());
+    // as `podman login ghcr.io/me` writes it
+    let text = br#"{"auths": {"ghcr.io": {"auth": "YTpi"}, "ghcr.io/me": {"auth": "bTpl"}, "ghcr.io/mean": {"auth": "eDp5"}}}"#;
+    let config = DockerConfig::parse(text).expect("is JSON");
+    assert_eq!(config.account("ghcr.io/me/layers"), Some(Account::new("m", "e")));
+    assert_eq!(config.account("ghcr.io/you/layers"), Some(Account::new("a", "b")));
+    assert_eq!(
+        (server_name("docker.io"), server_name("ghcr.io")),
+        ("https://index.docker.io/v1/", "ghcr.io")
+    );
 }
 
 #[test]

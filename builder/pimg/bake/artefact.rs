@@ -10,6 +10,7 @@
 //! All of it follows from the files of the layer: the same layer has the same manifest, wherever it is exported.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use pimg_deb::date;
 use pimg_fetch::artefact::{Descriptor, Document as _, MANIFEST as MANIFEST_TYPE, Manifest};
@@ -18,6 +19,7 @@ use pimg_fetch::digest::Sha256Digest;
 use super::manifest::{LAYER, LayerManifest, MANIFEST, SCHEMA};
 use super::provenance;
 use super::refusal::Refusal;
+use crate::image::baked::LayerFile;
 use crate::image::provenance::{ENVELOPE, FILE as STATEMENT};
 
 /// What the artefact is for.
@@ -216,10 +218,26 @@ pub fn parse(text: &[u8]) -> Result<LayerManifest, Refusal> {
     if !is_key(&layer.key) {
         return Err(wrong("`key` is no SHA-256 digest".to_owned()));
     }
-    for sha256 in [&layer.base_raw_sha256, &layer.layer_sha256, &layer.tar_sha256] {
-        digest(sha256)?;
-    }
+    digest(&layer.base_raw_sha256)?;
+    layer_file(&layer, PathBuf::new())?.require_sense().map_err(|error| wrong(error.to_string()))?;
     Ok(layer)
+}
+
+/// What is to be found at `path`, where the layer lies.
+///
+/// # Errors
+/// A digest is none.
+pub fn layer_file(layer: &LayerManifest, path: PathBuf) -> Result<LayerFile, Refusal> {
+    Ok(LayerFile {
+        path,
+        sha256: digest(&layer.layer_sha256)?,
+        size: layer.layer_size,
+        tar_sha256: digest(&layer.tar_sha256)?,
+        tar_size: layer.tar_size,
+        content_size: layer.content_size,
+        entries: layer.entries,
+        epoch: layer.epoch,
+    })
 }
 
 /// A digest as `layer.json` has it.

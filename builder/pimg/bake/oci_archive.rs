@@ -12,6 +12,13 @@ use tar::{EntryType, Header};
 use super::artefact::{ARTEFACT_TYPE, LONGEST, Papers, Parts, tag};
 use super::refusal::Refusal;
 use super::vet::VetError;
+use crate::image::baked::pax;
+
+/// Directories of a layout.
+const DIRECTORIES: [&str; 4] = ["", ".", "blobs", "blobs/sha256"];
+
+/// Most files of an archive: other programs may put several artefacts into one layout, and we read the one that is named.
+const MOST_FILES: usize = 10_000;
 
 /// Writes the archive of a layer to `out`; `layer` reads `layer.tar.zst`.
 ///
@@ -69,14 +76,18 @@ impl<R: Read + Seek> LayoutArchive<R> {
         file.rewind().map_err(VetError::Read)?;
         let mut archive = tar::Archive::new(file);
         let broken = |error: io::Error| Refusal::new(format!("it is no tar archive: {error}"));
-        for entry in archive.entries_with_seek().map_err(broken)? {
-            let entry = entry.map_err(broken)?;
-            let path = entry.path_bytes();
-            let name = String::from_utf8_lossy(path.strip_prefix(b"./").unwrap_or(&path)).into_owned();
+        let mut named = None;
+        for entry in archive.entries_with_seek().map_err(broken)?.raw(true) {
+            let mut entry = entry.map_err(broken)?;
             let kind = entry.header().entry_type();
-            if kind.is_dir()
-                && ["", ".", "blobs/", "blobs/sha256/", "blobs", "blobs/sha256"].contains(&name.as_str())
-            {
+            if matches!(kind, EntryType::XHeader | EntryType::XGlobalHeader) {
+                let path = extended_path(&mut entry)?;
+                named = path.filter(|_| kind == EntryType::XHeader);
+                continue;
+            }
+            let path = named.take().unwrap_or_else(|| entry.path_bytes().into_owned());
+            let name = String::from_utf8_lossy(path.strip_prefix(b"./").unwrap_or(&path)).into_owned();
+            if kind.is_dir() && DIRECTORIES.contains(&name.trim_end_matches('/')) {
                 continue;
             }
             let shown = name.escape_default();
@@ -89,6 +100,9 @@ impl<R: Read + Seek> LayoutArchive<R> {
             let (offset, size) = (entry.raw_file_position(), entry.size());
             if offset.checked_add(size).is_none_or(|end| end > length) {
                 return Err(Refusal::new(format!("it ends in the middle of `{shown}`")).into());
+            }
+            if places.len() == MOST_FILES {
+                return Err(Refusal::new(format!("it holds more than {MOST_FILES} files")).into());
             }
             if places.insert(name.clone(), (offset, size)).is_some() {
                 return Err(Refusal::new(format!("it holds `{shown}` twice")).into());
@@ -156,6 +170,27 @@ impl<R: Read + Seek> LayoutArchive<R> {
 
 fn name_of(blob: &Descriptor) -> Result<String, Refusal> {
     Ok(blob_path(blob.sha256().map_err(|error| Refusal::new(error.to_string()))?))
+}
+
+/// The path that an extended header gives to what follows. What else it says, such as times, is of no use here; a length of
+/// its own, as sparse files have one, is no way to write a layout.
+fn extended_path(entry: &mut tar::Entry<'_, impl Read>) -> Result<Option<Vec<u8>>, VetError> {
+    if entry.size() > pax::LONGEST {
+        return Err(Refusal::new(format!("it has an extended header of {} bytes", entry.size())).into());
+    }
+    let mut bytes = Vec::new();
+    entry.read_to_end(&mut bytes).map_err(VetError::Read)?;
+    let mut path = None;
+    for field in pax::fields(&bytes) {
+        match field.map_err(|unreadable| Refusal::new(format!("it has {unreadable}")))? {
+            ("path", value) => path = Some(value.to_vec()),
+            (key, _) if key == "size" || key.starts_with("GNU.sparse.") => {
+                return Err(Refusal::new(format!("it has an extended header with `{key}`")).into());
+            }
+            _ => {}
+        }
+    }
+    Ok(path)
 }
 
 fn is_of_layout(name: &str) -> bool {

@@ -39,7 +39,12 @@ pub(super) fn layer_of(entries: &[(&str, EntryType, &str)]) -> (Vec<u8>, LayerMa
         header.as_mut_bytes()[..path.len()].copy_from_slice(path.as_bytes());
         header.set_entry_type(*kind);
         header.set_mode(0o644);
+        header.set_uid(0);
+        header.set_gid(0);
         header.set_mtime(0);
+        if matches!(kind, EntryType::Char | EntryType::Block) {
+            header.set_device_major(8).and_then(|()| header.set_device_minor(1)).expect("ustar");
+        }
         let is_link = matches!(kind, EntryType::Symlink | EntryType::Link);
         if is_link {
             header.set_link_name_literal(text).expect("is short");

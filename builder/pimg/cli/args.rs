@@ -200,8 +200,8 @@ pub enum Command {
     ///
     /// A layer holds the packages of a profile, installed: whoever has it need not bake. It is named by the digest of what
     /// it is made from, so that a profile finds its own. A place is a registry, a bucket, a web server or a directory;
-    /// PIMG_LAYERS names one for all commands. Where the project has a key, layers that are handed out are signed with it
-    /// and those signed by another are refused.
+    /// `layers` in a profile names one for all commands, and PIMG_LAYERS another for this machine. Where the project has a
+    /// key, layers that are handed out are signed with it and those signed by another are refused.
     #[command(after_help = "Example:\n  pimg layer pull --all oci://ghcr.io/you/layers")]
     Layer(LayerArgs),
 

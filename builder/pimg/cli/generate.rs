@@ -17,7 +17,10 @@ pub use markdown::{commands, exit_codes};
 /// Environment variables that pimg reads, and what they do.
 pub const VARIABLES: [(&str, &str); 8] = [
     ("PIMG_CACHE", "directory for base images, in place of pimg in the user's cache directory"),
-    ("PIMG_LAYERS", "where baked layers are, such as `oci://ghcr.io/you/layers`"),
+    (
+        "PIMG_LAYERS",
+        "where baked layers are, such as `oci://ghcr.io/you/layers`, in place of what profiles say",
+    ),
     (
         "PIMG_REGISTRY_USER, PIMG_REGISTRY_PASSWORD",
         "account for a registry of layers, in place of that of `docker login`",

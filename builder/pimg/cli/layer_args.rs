@@ -46,7 +46,7 @@ pub enum LayerAction {
 /// Which layers, and where they are.
 #[derive(Args, Clone, Debug)]
 pub struct ExchangeArgs {
-    /// Profiles, or keys of layers; and, with a slash in it, where layers are [default: PIMG_LAYERS]
+    /// Profiles, or keys of layers; and, with a slash in it, where layers are [default: PIMG_LAYERS, else as the profile says]
     ///
     /// `oci://REGISTRY/REPOSITORY[:TAG]` or the same without `oci://`, `https://HOST/DIR/`, `s3://BUCKET/PREFIX`,
     /// `file:///DIR`. Without TAG a layer is found by its key.

@@ -31,10 +31,10 @@ pub fn run(request: &LayerRequest, context: &Context<'_>) -> Result<LayerOutcome
             LayerOutcome::Taken(LayersTaken { layers: vec![told(taken, origin)] })
         }
         LayerRequest::Push { words, all } => {
-            LayerOutcome::Pushed(push(&Wanted::read(words, *all, context)?, context)?)
+            LayerOutcome::Pushed(push(&Words::read(words, *all, context)?, context)?)
         }
         LayerRequest::Pull { words, all } => {
-            LayerOutcome::Taken(pull(&Wanted::read(words, *all, context)?, context)?)
+            LayerOutcome::Taken(pull(&Words::read(words, *all, context)?, context)?)
         }
     })
 }
@@ -52,20 +52,16 @@ fn export(word: &str, file: &Path, context: &Context<'_>) -> Result<LayerFileMad
     Ok(LayerFileMade { file: file.to_path_buf(), layer, key_id })
 }
 
-fn push(wanted: &Wanted, context: &Context<'_>) -> Result<LayersPushed, Failure> {
-    if wanted.words.is_empty() {
+fn push(words: &Words, context: &Context<'_>) -> Result<LayersPushed, Failure> {
+    if words.names.is_empty() && !words.all {
         return Err(LayerError::NoLayer.into());
     }
-    let keys = wanted.words.iter().map(|word| in_cache(word, context)).collect::<Result<Vec<_>, _>>()?;
-    if keys.len() > 1 && wanted.place.tag().is_some() {
-        return Err(one_tag(&wanted.place));
-    }
     let mut pushed = Vec::new();
-    for key in keys {
+    for (key, place) in words.layers(|word| layers::find(word, context), context)? {
         let kept = layers::kept(&key, context)?;
-        let (tag, sent, _) = layers::push(&kept, &wanted.place, context)?;
+        let (tag, sent, _) = layers::push(&kept, &place, context)?;
         pushed.push(LayerPushed {
-            place: located(&wanted.place, &tag),
+            place: located(&place, &tag),
             tag,
             layer: facts(&kept.papers.layer, kept.papers.envelope.is_some()),
             key_id: key_id(&kept.papers),
@@ -76,33 +72,36 @@ fn push(wanted: &Wanted, context: &Context<'_>) -> Result<LayersPushed, Failure>
     Ok(LayersPushed { layers: pushed })
 }
 
-fn pull(wanted: &Wanted, context: &Context<'_>) -> Result<LayersTaken, Failure> {
-    if wanted.words.is_empty() {
-        let taken = layers::pull(None, &wanted.place, context)?;
-        return Ok(LayersTaken { layers: vec![told(taken, wanted.place.to_string())] });
-    }
-    if wanted.words.len() > 1 && wanted.place.tag().is_some() {
-        return Err(one_tag(&wanted.place));
+fn pull(words: &Words, context: &Context<'_>) -> Result<LayersTaken, Failure> {
+    if words.names.is_empty() && !words.all {
+        let place = words.place.as_ref().ok_or(LayerError::NoPlace)?;
+        let taken = layers::pull(None, place, context)?;
+        return Ok(LayersTaken { layers: vec![told(taken, place.to_string())] });
     }
     let mut found = Vec::new();
-    for word in &wanted.words {
-        let key = if is_key(word) { word.clone() } else { key_of_profile(word, context)? };
-        let taken = layers::pull(Some(&key), &wanted.place, context)?;
-        found.push(told(taken, wanted.place.to_string()));
+    // a key need not be in the cache; anything else is the name of a profile that is missing
+    let find = |word: &str| {
+        if is_key(word) { Ok(word.to_owned()) } else { key_of_profile(word, context).map(|(key, _)| key) }
+    };
+    for (key, place) in words.layers(find, context)? {
+        let taken = layers::pull(Some(&key), &place, context)?;
+        found.push(told(taken, place.to_string()));
     }
     Ok(LayersTaken { layers: found })
 }
 
-/// Which layers, and where they are.
-struct Wanted {
-    words: Vec<String>,
-    place: Reference,
+/// What was typed: which layers, and perhaps where they are.
+struct Words {
+    names: Vec<String>,
+    all: bool,
+    /// The place that was named, here or by the environment.
+    place: Option<Reference>,
 }
 
-impl Wanted {
+impl Words {
     /// A word with a slash in it is the place: neither a profile nor a key has one.
     fn read(words: &[String], all: bool, context: &Context<'_>) -> Result<Self, Failure> {
-        let (places, mut words): (Vec<String>, Vec<String>) =
+        let (places, names): (Vec<String>, Vec<String>) =
             words.iter().cloned().partition(|word| word.contains('/'));
         if let [_, second, ..] = places.as_slice() {
             return Err(Failure::new(
@@ -111,16 +110,57 @@ impl Wanted {
             )
             .hint("name one place at a time"));
         }
-        if all && !words.is_empty() {
+        if all && !names.is_empty() {
             return Err(Failure::new(Class::Usage, "either `--all` or names, not both"));
         }
-        let place =
-            layers::source(places.first().map(String::as_str), context)?.ok_or(LayerError::NoPlace)?;
-        if all {
-            words = keys_of(&Selection::All, context)?;
-        }
-        Ok(Self { words, place })
+        let place = match places.first() {
+            Some(place) => Some(layers::place(place)?),
+            None => layers::source(None, context)?,
+        };
+        Ok(Self { names, all, place })
     }
+
+    /// The keys of the layers, and where each of them is: by what was typed, else by its profile, else by all profiles of the
+    /// project that say it. A word that is no profile is a key, or `find` knows it.
+    fn layers(
+        &self,
+        find: impl Fn(&str) -> Result<String, Failure>,
+        context: &Context<'_>,
+    ) -> Result<Vec<(String, Reference)>, Failure> {
+        let mut keys = if self.all { keys_of(&Selection::All, context)? } else { Vec::new() };
+        for word in &self.names {
+            keys.push(if is_profile(word, context) {
+                key_of_profile(word, context)?
+            } else {
+                (find(word)?, None)
+            });
+        }
+        let mut found: Vec<(String, Reference)> = Vec::new();
+        for (key, of_profile) in keys {
+            let place = match (&self.place, of_profile) {
+                (Some(place), _) => place.clone(),
+                (None, Some(place)) => layers::place(&place)?,
+                (None, None) => layers::place(&place_of_project(context)?.ok_or(LayerError::NoPlace)?)?,
+            };
+            if place.tag().is_some() && found.iter().any(|(_, other)| *other == place) {
+                return Err(one_tag(&place));
+            }
+            found.push((key, place));
+        }
+        Ok(found)
+    }
+}
+
+/// The place that the profiles of the project name, if they name one and the same.
+fn place_of_project(context: &Context<'_>) -> Result<Option<String>, Failure> {
+    if !context.in_project("profiles").is_dir() || hosts::buildable(context)?.is_empty() {
+        return Ok(None);
+    }
+    let hosts = hosts::select(&Selection::All, context)?;
+    let mut places: Vec<String> = hosts.into_iter().filter_map(|host| host.layers).collect();
+    places.sort();
+    places.dedup();
+    Ok(places.pop().filter(|_| places.is_empty()))
 }
 
 fn one_tag(place: &Reference) -> Failure {
@@ -138,8 +178,15 @@ fn located(place: &Reference, tag: &str) -> String {
 
 /// The key that a word stands for in the cache: a key or the beginning of one, or a profile.
 fn in_cache(word: &str, context: &Context<'_>) -> Result<String, Failure> {
-    let is_profile = context.in_project(format!("profiles/{word}.toml")).is_file();
-    if is_profile { key_of_profile(word, context) } else { layers::find(word, context) }
+    if is_profile(word, context) {
+        key_of_profile(word, context).map(|(key, _)| key)
+    } else {
+        layers::find(word, context)
+    }
+}
+
+fn is_profile(word: &str, context: &Context<'_>) -> bool {
+    context.in_project(format!("profiles/{word}.toml")).is_file()
 }
 
 fn key_id(papers: &Papers) -> Option<String> {
@@ -169,8 +216,8 @@ fn facts(layer: &LayerManifest, signed: bool) -> LayerFacts {
     }
 }
 
-/// The keys of the layers that profiles want. Nothing is resolved: the lock has to fit.
-fn keys_of(selection: &Selection, context: &Context<'_>) -> Result<Vec<String>, Failure> {
+/// The keys of the layers that profiles want, and where these say that layers are. Nothing is resolved: the lock has to fit.
+fn keys_of(selection: &Selection, context: &Context<'_>) -> Result<Vec<(String, Option<String>)>, Failure> {
     let mut selected = hosts::select(selection, context)?;
     if *selection == Selection::All {
         selected.retain(|host| host.bake);
@@ -187,8 +234,8 @@ fn keys_of(selection: &Selection, context: &Context<'_>) -> Result<Vec<String>, 
     pipeline::layer_keys(&prepared, &network)
 }
 
-/// The key of the layer that a profile wants.
-fn key_of_profile(name: &str, context: &Context<'_>) -> Result<String, Failure> {
+/// The key of the layer that a profile wants, and where it says that layers are.
+fn key_of_profile(name: &str, context: &Context<'_>) -> Result<(String, Option<String>), Failure> {
     let keys = keys_of(&Selection::Named(vec![name.to_owned()]), context)?;
     keys.into_iter().next().ok_or_else(|| {
         Failure::new(Class::Profile, format!("profile `{name}` asks nothing of packages: it has no layer"))

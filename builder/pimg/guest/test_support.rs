@@ -151,6 +151,7 @@ pub(super) fn host() -> HostSpec {
         talos: None,
         packages: crate::profile::host::PackagesSpec::default(),
         bake: false,
+        layers: None,
         mirrors: std::collections::BTreeMap::new(),
         overlays: Vec::new(),
         vars: BTreeMap::new(),

@@ -16,6 +16,7 @@ use super::base::{Baked, CheckedBase, check_once};
 use super::kept_layers::{Ingredients, KeptLayers};
 use super::layers;
 use super::prepare::{Prepared, PreparedHost};
+use crate::bake::artefact::layer_file;
 use crate::bake::error::BakeError;
 use crate::bake::manifest::{LAYER, LayerManifest, MANIFEST, SCHEMA};
 use crate::bake::recipe::{BakeInputs, seen_by_packages};
@@ -25,7 +26,7 @@ use crate::failure::{Class, Failure};
 use crate::guest::packages::PackageSet;
 use crate::host::bakes::Bakes;
 use crate::host::{env, files};
-use crate::image::baked::{BakedError, BakedInputs, LayerFile};
+use crate::image::baked::{BakedError, BakedInputs};
 use crate::image::base::BaseImage;
 use crate::image::store::FileStore;
 use crate::lock::lockfile::Lockfile;
@@ -87,17 +88,21 @@ pub fn find_baked(
     Ok(missing)
 }
 
-/// The keys of the layers that hosts want, each once, whatever their profiles say. Nothing is made.
+/// The keys of the layers that hosts want, each once, whatever their profiles say, and where the profile of the first such host
+/// says that layers are. Nothing is made.
 ///
 /// # Errors
 /// A package cannot be had.
-pub fn layer_keys(prepared: &Prepared<'_>, network: &Network<'_>) -> Result<Vec<String>, Failure> {
-    let mut keys = Vec::new();
+pub fn layer_keys(
+    prepared: &Prepared<'_>,
+    network: &Network<'_>,
+) -> Result<Vec<(String, Option<String>)>, Failure> {
+    let mut keys: Vec<(String, Option<String>)> = Vec::new();
     for host in &prepared.hosts {
         if let Some(wanted) = Wanted::of(host, &prepared.lock, network)?
-            && !keys.contains(&wanted.key)
+            && keys.iter().all(|(key, _)| *key != wanted.key)
         {
-            keys.push(wanted.key);
+            keys.push((wanted.key, wanted.layers));
         }
     }
     Ok(keys)
@@ -165,6 +170,8 @@ struct Wanted {
     key: String,
     packages: PackageSet,
     files: Vec<Change>,
+    /// Where the profile says that layers are.
+    layers: Option<String>,
 }
 
 impl Wanted {
@@ -188,7 +195,7 @@ impl Wanted {
             answers: &packages.preseeds,
             files: &files,
         };
-        Ok(Some(Self { key: inputs.key(), packages, files }))
+        Ok(Some(Self { key: inputs.key(), packages, files, layers: host.host.layers.clone() }))
     }
 }
 
@@ -263,7 +270,8 @@ impl Opening<'_> {
         }
         let is_elsewhere = !self.network.options().offline && !self.network.is_afresh();
         if is_elsewhere
-            && layers::obtain(&wanted.key, &bakes, self.network.cache(), self.context)?
+            && let Some(place) = layers::source(wanted.layers.as_deref(), self.context)?
+            && layers::obtain(&wanted.key, &place, &bakes, self.network.cache(), self.context)?
             && let Some((layer, directory)) = cached(wanted, plain, &bakes, self.context)?
         {
             let base = self.open(plain, layer, &directory).map_err(|(failure, _)| failure)?;
@@ -322,7 +330,8 @@ impl Opening<'_> {
         directory: &Path,
     ) -> Result<CheckedBase, (Failure, bool)> {
         let sound = |failure: Failure| (failure, false);
-        let file = layer_file(&layer, directory).map_err(|why| (why, true))?;
+        let file = layer_file(&layer, directory.join(LAYER));
+        let file = file.map_err(|why| (Failure::new(Class::Trust, why.to_string()), true))?;
         let inputs = BakedInputs::new(&plain.image, plain.raw_sha256, &file)
             .map_err(|error| sound(Failure::from(error)))?;
         let blocks = Blocks { inputs, is_damaged: AtomicBool::new(false) };
@@ -372,23 +381,4 @@ impl Ingredients for Blocks<'_> {
     fn open(&self, device: Arc<dyn BlockRead>) -> Result<Layer, overlay::Error> {
         self.inputs.open(device)
     }
-}
-
-/// The file of a layer as its manifest tells of it.
-fn layer_file(layer: &LayerManifest, directory: &Path) -> Result<LayerFile, Failure> {
-    let digest = |text: &str| {
-        text.parse().map_err(|error| {
-            Failure::caused_by(Class::Trust, format!("`{MANIFEST}` has a digest that is none"), error)
-        })
-    };
-    Ok(LayerFile {
-        path: directory.join(LAYER),
-        sha256: digest(&layer.layer_sha256)?,
-        size: layer.layer_size,
-        tar_sha256: digest(&layer.tar_sha256)?,
-        tar_size: layer.tar_size,
-        content_size: layer.content_size,
-        entries: layer.entries,
-        epoch: layer.epoch,
-    })
 }

@@ -12,6 +12,6 @@ mod store;
 
 pub use archive::{export, import};
 pub use error::LayerError;
-pub use place::{obtain, pull, push, source};
+pub use place::{obtain, place, pull, push, source};
 pub use signature::Vouched;
 pub use store::{KeptLayer, Taken, find, kept, list};

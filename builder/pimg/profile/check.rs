@@ -129,6 +129,7 @@ pub(crate) fn host(
     let talos = talos(check, &raw.talos);
     let overlay_names = overlay_names(check, raw.overlays.as_ref(), overlays);
     let packages = packages(check, &raw.packages);
+    let layers = check.value(raw.layers.as_ref(), values::layers);
     let vars = vars(check, &raw.vars, overlays);
 
     let domain = check.value(raw.network.domain.as_ref(), values::domain);
@@ -155,6 +156,7 @@ pub(crate) fn host(
         talos,
         packages,
         bake: raw.bake.as_ref().is_some_and(|bake| bake.value),
+        layers,
         mirrors: raw.mirrors.clone().into_mirrors(),
         overlays: overlay_names,
         vars,

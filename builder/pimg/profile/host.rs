@@ -52,6 +52,9 @@ pub struct HostSpec {
     /// on who installs.
     #[serde(skip)]
     pub bake: bool,
+    /// Where baked layers are, for whoever does not say it otherwise.
+    #[serde(skip)]
+    pub layers: Option<String>,
     /// Where sources and downloads are taken from instead, by their names.
     #[serde(skip)]
     pub mirrors: BTreeMap<String, Mirror>,

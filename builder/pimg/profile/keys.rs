@@ -26,6 +26,7 @@ pub const PROFILE: Format = Format {
                 key("hostname", Text, "it is only there to be extended", "the node's name; a profile that has one can be built", "\"node-a\""),
                 key("overlays", Texts, "none", "features, in the order in which they apply: directories of `overlays/`", "[\"raspios\", \"zfs\"]"),
                 key("bake", Boolean, "`false`", "whether packages are installed when the image is built, once for all nodes that have the same, rather than by each node: see [Bake](../how-to/bake.md)", "true"),
+                key("layers", Text, "every machine bakes for itself", "where layers that were baked elsewhere are: `oci:`, `https:`, `s3:` or `file:` address. `PIMG_LAYERS` wins: see [Hand out baked layers](../how-to/layers.md)", "\"oci://ghcr.io/you/layers\""),
             ],
         },
         Section {

@@ -71,7 +71,7 @@ macro_rules! sections {
 
 sections! {
     RawProfile {
-        extends: text_or_texts, hostname: text, overlays: texts, bake: boolean,
+        extends: text_or_texts, hostname: text, overlays: texts, bake: boolean, layers: text,
     } [
         base: RawBase, image: RawImage, user: RawUser, locale: RawLocale, network: RawNetwork, boot: RawBoot,
         cluster: RawCluster, zfs: RawZfs, pve: RawPve, acme: RawAcme, tailscale: RawTailscale,

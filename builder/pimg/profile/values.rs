@@ -58,6 +58,23 @@ pub(crate) fn https(text: &str) -> Checked<String> {
     if text.starts_with("https://") { source(text) } else { wrong("is not an `https:` address") }
 }
 
+/// Where baked layers are. More than its beginning is known to whoever goes there.
+pub(crate) fn layers(text: &str) -> Checked<String> {
+    match text.split_once("://") {
+        Some(("oci" | "https" | "http" | "s3", rest)) if rest.is_empty() || rest.starts_with('/') => {
+            wrong("names no host")
+        }
+        Some(("oci" | "https" | "http" | "s3" | "file", _)) if text.contains([' ', '@', '?', '#']) => {
+            wrong("is an address with more than a place in it")
+        }
+        Some(("oci" | "https" | "http" | "s3", _)) => Ok(text.to_owned()),
+        Some(("file", rest)) if rest.starts_with('/') => Ok(text.to_owned()),
+        _ => {
+            wrong("is not an `oci:`, `https:`, `s3:` or `file:` address, such as `oci://ghcr.io/you/layers`")
+        }
+    }
+}
+
 /// A version goes into file names.
 pub(crate) fn version(text: &str) -> Checked<String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "._+~-".contains(c);
@@ -307,6 +324,27 @@ mod tests {
             source,
             &["https://example.org/x.img.xz", "file:///x.img", "../x.img", "/x.img"],
             &["", "http://example.org/x", "ftp://x", "https://", "a\nb"],
+        );
+        accepts(
+            layers,
+            &[
+                "oci://ghcr.io/you/layers",
+                "oci://localhost:5000/x:tag",
+                "s3://bucket",
+                "https://x.org/l/",
+                "file:///srv/l",
+            ],
+            &[
+                "",
+                "ghcr.io/you/layers",
+                "oci://",
+                "https:///x",
+                "file://x",
+                "ftp://x/y",
+                "s3://a:b@c",
+                "https://x/?y",
+                "https://x/ y",
+            ],
         );
         accepts(
             disk,

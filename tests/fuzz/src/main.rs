@@ -10,6 +10,7 @@ mod disk;
 mod fetch;
 mod files;
 mod guest;
+mod layers;
 mod patched;
 mod project;
 mod seeds;
@@ -29,7 +30,7 @@ static ALLOCATOR: Cap<System> = Cap::new(System, MEMORY);
 type Target = fn(&[u8]);
 
 /// Every parser of bytes that somebody else wrote. `scripts/fuzz` takes the names from here.
-const TARGETS: [(&str, Target); 44] = [
+const TARGETS: [(&str, Target); 49] = [
     // a disk, as it comes from a publisher
     ("partition-table", disk::partition_table),
     ("partition-table-raw", disk::partition_table_raw),
@@ -57,6 +58,12 @@ const TARGETS: [(&str, Target); 44] = [
     ("clearsigned", fetch::clearsigned),
     ("source", fetch::source),
     ("partial-note", fetch::partial_note),
+    // layers that somebody else baked, and where they are
+    ("baked-archive", layers::baked_archive),
+    ("layer-archive", layers::layer_archive),
+    ("layer-papers", layers::papers),
+    ("layer-place", layers::place),
+    ("registry-accounts", layers::accounts),
     // what an operator writes
     ("profile", project::profile),
     ("overlay", project::overlay),

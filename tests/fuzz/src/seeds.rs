@@ -27,6 +27,7 @@ pub fn write(directory: &Path) {
     seeds.disks();
     seeds.debian();
     seeds.packages();
+    seeds.layers();
     seeds.signatures();
     seeds.project();
     seeds.outputs();
@@ -127,6 +128,67 @@ impl Seeds<'_> {
             );
             self.add("download-archive", &data);
         }
+    }
+
+    /// Layers as other programs pack them, and texts of the forms that registries know.
+    fn layers(&self) {
+        let tree = self.made("tree");
+        let long = self.made("layer").join("usr/".to_owned() + &"x".repeat(120));
+        fs::create_dir_all(&long).expect("a directory");
+        fs::write(long.join(".wh.gone"), b"").expect("a file");
+        for format in ["ustar", "pax"] {
+            let format = format!("--format={format}");
+            self.add("baked-archive", &tar(&[&format, "-C", text(&tree), "--transform=s,^\\./,,", "."]));
+        }
+        let pax = ["--format=pax", "--pax-option=exthdr.name=h,delete=atime,delete=ctime,delete=mtime"];
+        self.add("baked-archive", &tar(&[&pax[..], &["-C", text(&self.made("layer")), "usr"]].concat()));
+
+        let named = |kind: &str, bytes: &[u8]| {
+            let digest = pimg_fetch::Sha256Digest::of(bytes);
+            format!(r#"{{"mediaType":"{kind}","digest":"sha256:{digest}","size":{}}}"#, bytes.len())
+        };
+        let empty = pimg_fetch::Sha256Digest::of(b"");
+        let papers = LAYER.replace("DIGEST", &empty.to_string());
+        let statement = STATEMENT
+            .replace("LAYER", &empty.to_string())
+            .replace("PAPERS", &pimg_fetch::Sha256Digest::of(papers.as_bytes()).to_string());
+        let manifest = format!(
+            r#"{{"schemaVersion":2,"artifactType":"application/vnd.pimg.bake.v1","config":{},"layers":[{},{}]}}"#,
+            named("application/vnd.pimg.bake.config.v1+json", papers.as_bytes()),
+            named("application/vnd.oci.image.layer.v1.tar+zstd", b""),
+            named("application/vnd.in-toto+json", statement.as_bytes()),
+        );
+        let index = format!(
+            r#"{{"schemaVersion":2,"manifests":[{}]}}"#,
+            named("application/vnd.oci.image.manifest.v1+json", manifest.as_bytes())
+        );
+        for text in [&papers, &statement, &manifest, &index, &ENVELOPE.to_owned()] {
+            self.add("layer-papers", text.as_bytes());
+        }
+        let layout = self.made("layout");
+        fs::create_dir_all(layout.join("blobs/sha256")).expect("a directory");
+        for bytes in [papers.as_bytes(), statement.as_bytes(), manifest.as_bytes(), b""] {
+            let digest = pimg_fetch::Sha256Digest::of(bytes).to_string();
+            fs::write(layout.join("blobs/sha256").join(digest), bytes).expect("a blob");
+        }
+        fs::write(layout.join("index.json"), &index).expect("an index");
+        fs::write(layout.join("oci-layout"), br#"{"imageLayoutVersion":"1.0.0"}"#).expect("a mark");
+        for format in ["ustar", "gnu", "pax"] {
+            self.add("layer-archive", &tar(&[&format!("--format={format}"), "-C", text(&layout), "."]));
+        }
+        for place in [
+            "oci://ghcr.io/me/layers:v1",
+            "localhost:5000/a/b",
+            "s3://bucket/a/b",
+            "https://[::1]:8/d/",
+            "file:///srv",
+        ] {
+            self.add("layer-place", place.as_bytes());
+        }
+        self.add(
+            "registry-accounts",
+            br#"{"auths":{"ghcr.io":{"auth":"YTpi"}},"credHelpers":{"gcr.io":"gcloud"},"credsStore":"x"}"#,
+        );
     }
 
     /// A key, a text signed with it, and keyrings of this machine.
@@ -315,6 +377,12 @@ const SOURCES: &[u8] = b"# comment\nTypes: deb deb-src\nURIs: http://archive.exa
 Architectures: arm64\nEnabled: no\nSigned-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n mQ==\n -----END PGP PUBLIC KEY BLOCK-----\n";
 const LOCK: &str =
     "version = 1\n\n[base]\nurl = \"base.img\"\nsha256 = \"DIGEST\"\nraw_sha256 = \"DIGEST\"\n";
+const LAYER: &str = r#"{"schema":1,"key":"DIGEST","base_raw_sha256":"DIGEST","recipe":1,"epoch":1764806400,"layer_sha256":"DIGEST",
+"layer_size":0,"tar_sha256":"DIGEST","tar_size":0,"content_size":0,"entries":0,
+"packages":[{"name":"hello","version":"2.10-3","architecture":"arm64","sha256":"DIGEST"}],"kernels":["6.12"],"emulator":"native","builder":"0.1.0"}"#;
+const STATEMENT: &str = r#"{"_type":"https://in-toto.io/Statement/v1","subject":[{"name":"layer.tar.zst","digest":{"sha256":"LAYER"}},
+{"name":"layer.json","digest":{"sha256":"PAPERS"}}],"predicateType":"https://slsa.dev/provenance/v1","predicate":{}}"#;
+const ENVELOPE: &str = r#"{"payload":"e30=","payloadType":"application/vnd.in-toto+json","signatures":[{"keyid":"0123456789ABCDEF","sig":"AA=="}]}"#;
 const STATUS: &[u8] = br#"{"version":1,"hostname":"a","state":"running","boot":1,"steps":[{"name":"packages","state":"done","message":"x","seconds":3}]}"#;
 /// `zip -0` of a file `a.img` with three bytes.
 const ZIP: &[u8] = b"PK\x03\x04\x0a\0\0\0\0\0\0\0!\0\xc2A$5\x03\0\0\0\x03\0\0\0\x05\0\0\0a.imgabcPK\x01\x02\x1e\x03\x0a\0\0\0\0\0\0\0!\0\xc2A$5\x03\0\0\0\x03\0\0\0\x05\0\0\0\0\0\0\0\0\0\0\0\x80\x81\0\0\0\0a.imgPK\x05\x06\0\0\0\0\x01\0\x01\x003\0\0\0&\0\0\0\0\0";

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use pimg_fetch::digest::HashingReader;
 use tar::{Archive, EntryType};
 
-use super::entry::Entry;
+use super::entry::{Entry, Place};
 use super::error::BakedError;
 use super::layer::LayerFile;
 use super::order::Order;
@@ -20,9 +20,6 @@ use crate::progress::Reporter;
 
 /// Bytes that are read from the file at once.
 const PIECE: usize = 1 << 20;
-
-/// Longest extended header, in bytes: attributes of one file fit a block of the file system.
-const LONGEST_RECORDS: u64 = 256 << 10;
 
 /// Gives every entry of the layer to `take`, with its content.
 ///
@@ -42,17 +39,74 @@ pub(super) fn walk(
     let decoder = zstd::Decoder::with_buffer(file).map_err(read_error)?;
     let failed = Failed::default();
     let decoder = Noting { inner: decoder, failed: Rc::clone(&failed) };
-    // a byte more than there should be, so that what is longer is seen and never decoded to its end
-    let tar = HashingReader::new(decoder.take(layer.tar_size.saturating_add(1)));
-    let mut archive = Archive::new(tar);
     let task = reporter.begin(task, Some(layer.tar_size));
+    let advance = |bytes| {
+        reporter.advance(task, bytes);
+        if reporter.interrupted() { Err(BakedError::Interrupted) } else { Ok(()) }
+    };
+    let decoder = read_archive(decoder, layer, advance, |entry, content| {
+        take(entry, content).map_err(|error| {
+            // whoever takes content that cannot be read takes that for a fault of what it is written to
+            failed.borrow_mut().take().map_or(error, read_error)
+        })
+    })?;
+    let mut file = decoder.inner.finish();
+    io::copy(&mut file, &mut io::sink()).map_err(read_error)?;
+    expect("sha256", &layer.sha256, &file.into_inner().finish().0)?;
+    reporter.finish(task, &format!("{} entries", layer.entries));
+    Ok(())
+}
+
+/// Reads the archive of a layer, decoded, from end to end, and keeps nothing of it: whether it is what its manifest says, and
+/// could be applied.
+///
+/// # Errors
+/// It is not, or cannot be read.
+pub fn inspect(decoded: impl Read, layer: &LayerFile) -> Result<(), BakedError> {
+    read_archive(decoded, layer, |_| Ok(()), |entry, _| entry.place().map(drop)).map(drop)
+}
+
+/// The same, for whoever wants to see where entries go to. Digests and the count are not compared.
+///
+/// # Errors
+/// An entry is none that a layer may hold, or there is no archive.
+pub fn paths(decoded: impl Read, layer: &LayerFile) -> Result<Vec<Vec<u8>>, BakedError> {
+    let mut paths = Vec::new();
+    let read = read_archive(
+        decoded,
+        layer,
+        |_| Ok(()),
+        |entry, content| {
+            paths.push(match entry.place()? {
+                Place::Root(path) => path,
+                Place::Boot(path) => path.into_bytes(),
+                Place::BootMount => b"/".to_vec(),
+            });
+            let at = |source| BakedError::Read { path: layer.path.clone(), source };
+            io::copy(content, &mut io::sink()).map(drop).map_err(at)
+        },
+    );
+    match read {
+        Ok(_) | Err(BakedError::Differs { .. }) => Ok(paths),
+        Err(error) => Err(error),
+    }
+}
+
+/// Gives every entry of a decoded archive to `take`, and what was read to `advance`, in bytes. What it was read from comes back.
+pub(super) fn read_archive<R: Read>(
+    decoded: R,
+    layer: &LayerFile,
+    mut advance: impl FnMut(u64) -> Result<(), BakedError>,
+    mut take: impl FnMut(&Entry, &mut dyn Read) -> Result<(), BakedError>,
+) -> Result<R, BakedError> {
+    let read_error = |source| BakedError::Read { path: layer.path.clone(), source };
+    // a byte more than there should be, so that what is longer is seen and never decoded to its end
+    let tar = HashingReader::new(decoded.take(layer.tar_size.saturating_add(1)));
+    let mut archive = Archive::new(tar);
     let (mut order, mut records, mut count, mut told) = (Order::default(), None, 0_u64, 0);
     for entry in archive.entries().map_err(read_error)?.raw(true) {
-        if reporter.interrupted() {
-            return Err(BakedError::Interrupted);
-        }
         let mut entry = entry.map_err(read_error)?;
-        reporter.advance(task, entry.raw_file_position().saturating_sub(told));
+        advance(entry.raw_file_position().saturating_sub(told))?;
         told = entry.raw_file_position();
         if entry.header().entry_type() == EntryType::XHeader && records.is_none() {
             records = Some(read_records(&mut entry).map_err(read_error)??);
@@ -64,24 +118,41 @@ pub(super) fn walk(
             break;
         }
         order.take(&checked)?;
-        take(&checked, &mut entry).map_err(|error| {
-            // whoever takes content that cannot be read takes that for a fault of what it is written to
-            failed.borrow_mut().take().map_or(error, read_error)
-        })?;
+        take(&checked, &mut entry)?;
+    }
+    if records.is_some() {
+        return Err(BakedError::Archive("ends with the header of an entry that does not come"));
     }
     let mut tar = archive.into_inner();
-    // zeroes behind the last entry; whatever is there counts
-    io::copy(&mut tar, &mut io::sink()).map_err(read_error)?;
+    let is_blank = drain(&mut tar).map_err(read_error)?;
+    let (decoded, sha256, length) = tar.into_parts();
+    // a bomb ends at the limit, and that is all that is known of its length
+    expect("bytes of the archive", &layer.tar_size, &length)?;
+    expect("digest of the archive", &layer.tar_sha256, &sha256)?;
     expect("entries", &layer.entries, &count)?;
-    expect_digests(layer, tar)?;
-    reporter.finish(task, &format!("{count} entries"));
-    Ok(())
+    if !is_blank {
+        return Err(BakedError::Archive("has something behind its end"));
+    }
+    Ok(decoded.into_inner())
+}
+
+/// Reads to the end: whether there is nothing but zeroes.
+fn drain(tar: &mut impl Read) -> io::Result<bool> {
+    let (mut piece, mut is_blank) = (vec![0; PIECE], true);
+    loop {
+        match tar.read(&mut piece) {
+            Ok(0) => return Ok(is_blank),
+            Ok(count) => is_blank &= piece[..count].iter().all(|byte| *byte == 0),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// The records before an entry; the inner error is about what they say.
 fn read_records(entry: &mut tar::Entry<'_, impl Read>) -> io::Result<Result<pax::Records, BakedError>> {
     let path = entry.path_bytes().into_owned();
-    if entry.size() > LONGEST_RECORDS {
+    if entry.size() > pax::LONGEST {
         let problem = format!("has an extended header of {} bytes", entry.size());
         return Ok(Err(BakedError::entry(&path, problem)));
     }
@@ -105,20 +176,6 @@ impl<R: Read> Read for Noting<R> {
             *self.failed.borrow_mut() = Some(io::Error::new(error.kind(), error.to_string()));
         })
     }
-}
-
-type Tar = HashingReader<io::Take<Noting<zstd::Decoder<'static, BufReader<HashingReader<File>>>>>>;
-
-fn expect_digests(layer: &LayerFile, tar: Tar) -> Result<(), BakedError> {
-    let (decoder, sha256, length) = tar.into_parts();
-    // a bomb ends at the limit, and that is all that is known of its length
-    expect("bytes of the archive", &layer.tar_size, &length)?;
-    expect("digest of the archive", &layer.tar_sha256, &sha256)?;
-    let mut file = decoder.into_inner().inner.finish();
-    io::copy(&mut file, &mut io::sink())
-        .map_err(|source| BakedError::Read { path: layer.path.clone(), source })?;
-    let (sha256, _) = file.into_inner().finish();
-    expect("sha256", &layer.sha256, &sha256)
 }
 
 fn expect<T: PartialEq + ToString>(what: &'static str, expected: &T, got: &T) -> Result<(), BakedError> {

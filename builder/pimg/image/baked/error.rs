@@ -42,6 +42,9 @@ pub enum BakedError {
         /// What is wrong with it.
         problem: String,
     },
+    /// There is more in the archive than entries.
+    #[error("the layer cannot be used: its archive {0}")]
+    Archive(&'static str),
     /// The root file system refuses an entry.
     #[error("cannot apply `{path}` of the layer to the root file system")]
     Root {
@@ -88,12 +91,17 @@ impl BakedError {
     }
 }
 
-/// A path of an archive for a person: what is no text is shown by number.
+/// Most bytes of a path that a person is shown.
+const SHOWN: usize = 200;
+
+/// A path of an archive for a person: what is no text is shown by number, and a long one by its beginning.
 pub(super) fn shown(path: &[u8]) -> String {
-    path.utf8_chunks().fold(String::new(), |text, chunk| {
+    let start = path.get(..SHOWN).unwrap_or(path);
+    let text = start.utf8_chunks().fold(String::new(), |text, chunk| {
         let bad = chunk.invalid().escape_ascii();
         text + &chunk.valid().escape_debug().to_string() + &bad.to_string()
-    })
+    });
+    if start.len() < path.len() { text + "…" } else { text }
 }
 
 impl Fault for BakedError {
@@ -101,7 +109,11 @@ impl Fault for BakedError {
         match self {
             Self::Read { source, .. } if is_of_the_disk(source) => Class::Host,
             // what came from elsewhere is not what was promised
-            Self::Read { .. } | Self::Differs { .. } | Self::Manifest(_) | Self::Entry { .. } => Class::Trust,
+            Self::Read { .. }
+            | Self::Differs { .. }
+            | Self::Manifest(_)
+            | Self::Entry { .. }
+            | Self::Archive(_) => Class::Trust,
             Self::Root { source: ext4::Error::Io(_), .. }
             | Self::Boot { source: fat::Error::Io(_), .. }
             | Self::Write(_) => Class::Host,
@@ -115,7 +127,7 @@ impl Fault for BakedError {
 
     fn hints(&self) -> Vec<String> {
         let hint = match self {
-            Self::Differs { .. } | Self::Manifest(_) | Self::Entry { .. } => {
+            Self::Differs { .. } | Self::Manifest(_) | Self::Entry { .. } | Self::Archive(_) => {
                 "remove the layer's directory in `bake-v1/` of the cache: it is made or fetched again"
             }
             Self::Boot { source: fat::Error::NoSpace(_), .. } => {

@@ -26,6 +26,12 @@ const FORMAT: u32 = 1;
 const MOST_BYTES: u64 = 64 << 30;
 const MOST_ENTRIES: u64 = 4 << 20;
 
+/// What a compressor adds to a short archive, in bytes, for each of its frames.
+const SLACK: u64 = 64 << 10;
+
+/// Latest time that the root file system can hold, in seconds since 1970: the year 2446.
+const LATEST: i64 = (1 << 34) - (1 << 31) - 1;
+
 /// Block of the root file system, in bytes: every entry may take one that is not full.
 const BLOCK: u64 = 4096;
 
@@ -50,6 +56,32 @@ pub struct LayerFile {
     pub epoch: i64,
 }
 
+impl LayerFile {
+    /// Refuses numbers that no bake writes, before they decide how much is read or made.
+    ///
+    /// # Errors
+    /// The first of them.
+    pub fn require_sense(&self) -> Result<(), BakedError> {
+        let Self { size, tar_size, content_size, entries, epoch, .. } = *self;
+        // what cannot be compressed grows by three bytes in 128 KiB (RFC 8878, section 3.1.1.2)
+        let longest = tar_size.saturating_add(tar_size / 64).saturating_add(SLACK);
+        let problem = if tar_size > MOST_BYTES {
+            format!("an archive of {tar_size} bytes, and {MOST_BYTES} are the most")
+        } else if size > longest {
+            format!("a file of {size} bytes for an archive of {tar_size}")
+        } else if entries > MOST_ENTRIES {
+            format!("{entries} entries, and {MOST_ENTRIES} are the most")
+        } else if content_size > tar_size.saturating_add(entries.saturating_mul(BLOCK)) {
+            format!("files of {content_size} bytes in an archive of {tar_size}")
+        } else if !(0..=LATEST).contains(&epoch) {
+            format!("a time of {epoch} seconds")
+        } else {
+            return Ok(());
+        };
+        Err(BakedError::Manifest(problem))
+    }
+}
+
 /// Everything that decides what the blocks hold.
 #[derive(Clone, Copy)]
 pub struct BakedInputs<'a> {
@@ -69,7 +101,7 @@ impl<'a> BakedInputs<'a> {
         base_sha256: Sha256Digest,
         layer: &'a LayerFile,
     ) -> Result<Self, BakedError> {
-        require_sense(layer)?;
+        layer.require_sense()?;
         let length = length(base, layer);
         let mut digest = Sha256::new();
         for field in [
@@ -121,21 +153,6 @@ impl<'a> BakedInputs<'a> {
     pub fn open(&self, device: Arc<dyn BlockRead>) -> Result<Layer, overlay::Error> {
         Layer::open(device, self.base.device(), *self.key.as_bytes())
     }
-}
-
-/// Refuses numbers that no bake writes, before they decide how much is made.
-fn require_sense(layer: &LayerFile) -> Result<(), BakedError> {
-    let LayerFile { tar_size, content_size, entries, .. } = *layer;
-    let problem = if tar_size > MOST_BYTES {
-        format!("an archive of {tar_size} bytes, and {MOST_BYTES} are the most")
-    } else if entries > MOST_ENTRIES {
-        format!("{entries} entries, and {MOST_ENTRIES} are the most")
-    } else if content_size > tar_size.saturating_add(entries.saturating_mul(BLOCK)) {
-        format!("files of {content_size} bytes in an archive of {tar_size}")
-    } else {
-        return Ok(());
-    };
-    Err(BakedError::Manifest(problem))
 }
 
 /// Length of the base with room for the layer, in bytes.

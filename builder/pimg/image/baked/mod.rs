@@ -20,7 +20,8 @@ mod entry;
 mod error;
 mod layer;
 mod order;
-mod pax;
+pub mod pax;
 
+pub use archive::{inspect, paths};
 pub use error::BakedError;
 pub use layer::{BakedInputs, LayerFile};

@@ -6,6 +6,9 @@ use std::collections::{HashMap, HashSet};
 use super::entry::{Entry, Kind};
 use super::error::BakedError;
 
+/// Most bytes of all paths that are remembered: a million files have 100 MB. A deep path counts with all directories above.
+const MOST_PATHS: usize = 512 << 20;
+
 /// What was at a path of the layer so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Seen {
@@ -21,6 +24,8 @@ pub(super) struct Order {
     seen: HashMap<Vec<u8>, Seen>,
     /// Directories whose content was spoken of.
     entered: HashSet<Vec<u8>>,
+    /// Bytes of the paths in both.
+    kept: usize,
 }
 
 impl Order {
@@ -57,6 +62,18 @@ impl Order {
             _ => Seen::Linkable,
         };
         self.seen.insert(path.to_vec(), seen);
+        self.keep(path)
+    }
+
+    /// Counts a path that is remembered.
+    fn keep(&mut self, path: &[u8]) -> Result<(), BakedError> {
+        self.kept += path.len();
+        if self.kept > MOST_PATHS {
+            return Err(BakedError::entry(
+                path,
+                format!("is one path too many: all paths may have {MOST_PATHS} bytes"),
+            ));
+        }
         Ok(())
     }
 
@@ -71,7 +88,10 @@ impl Order {
                     return Err(BakedError::entry(path, "lies below what is no directory"));
                 }
             }
-            self.entered.insert(above.to_vec());
+            if !self.entered.insert(above.to_vec()) {
+                break; // and so was all that is above
+            }
+            self.keep(above)?;
         }
         Ok(())
     }
@@ -113,6 +133,18 @@ mod tests {
             ("etc/new/c", link("etc/new/b")),
         ];
         assert_eq!(take(&entries), Ok(()));
+    }
+
+    /// One deep path is short in an archive and long with all directories above it.
+    #[test]
+    fn paths_that_would_fill_the_memory_are_refused() {
+        let deep = "d/".repeat(2000);
+        let entries: Vec<(String, Kind)> =
+            (0..400).map(|number| (format!("{number}/{deep}f"), Kind::File(0))).collect();
+        let entries: Vec<(&str, Kind)> =
+            entries.iter().map(|(path, kind)| (path.as_str(), kind.clone())).collect();
+        assert_eq!(take(&entries[..10]), Ok(()));
+        assert!(take(&entries).expect_err("too much").contains("one path too many"));
     }
 
     #[test]

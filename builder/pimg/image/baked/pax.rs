@@ -3,6 +3,9 @@
 //! The `tar` crate has a reader of these, which takes every line break for the end of a record. Values of attributes are
 //! bytes and may hold one: the access control list of a group 10 does.
 
+/// Longest extended header that is read, in bytes: attributes of one file fit a block of the file system.
+pub const LONGEST: u64 = 256 << 10;
+
 /// How the names of attributes begin, by the convention of star that GNU tar and OCI follow.
 const XATTR: &str = "SCHILY.xattr.";
 
@@ -21,11 +24,10 @@ pub(super) struct Records {
 }
 
 /// Reads the records of one extended header. Says what is wrong with them.
-pub(super) fn parse(mut bytes: &[u8]) -> Result<Records, String> {
+pub(super) fn parse(bytes: &[u8]) -> Result<Records, String> {
     let mut records = Records::default();
-    while !bytes.is_empty() {
-        let (key, value, rest) = record(bytes).ok_or("has an extended header that cannot be read")?;
-        bytes = rest;
+    for record in fields(bytes) {
+        let (key, value) = record.map_err(|unreadable| format!("has {unreadable}"))?;
         let text = || std::str::from_utf8(value).ok();
         let number = || text().and_then(|text| text.parse::<u64>().ok());
         let wrong = || format!("has `{key}` of an extended header that is no number");
@@ -50,6 +52,26 @@ pub(super) fn parse(mut bytes: &[u8]) -> Result<Records, String> {
     Ok(records)
 }
 
+/// What is in the way of reading an extended header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an extended header that cannot be read")]
+pub struct Unreadable;
+
+/// The records of an extended header, whatever they say: keys and values. Nothing comes behind one that cannot be read.
+pub fn fields(mut bytes: &[u8]) -> impl Iterator<Item = Result<(&str, &[u8]), Unreadable>> {
+    std::iter::from_fn(move || {
+        if bytes.is_empty() {
+            return None;
+        }
+        let Some((key, value, rest)) = record(bytes) else {
+            bytes = &[];
+            return Some(Err(Unreadable));
+        };
+        bytes = rest;
+        Some(Ok((key, value)))
+    })
+}
+
 /// The first record: its key, its value, and what comes behind it.
 fn record(bytes: &[u8]) -> Option<(&str, &[u8], &[u8])> {
     let space = bytes.iter().take(20).position(|byte| *byte == b' ')?;
@@ -71,7 +93,7 @@ mod tests {
     #[test]
     fn values_are_bytes_line_breaks_among_them() {
         let records =
-            parse(b"11 path=a/b\n31 SCHILY.xattr.user.x=\n\0\xff=\n\n\n\n9 uid=70\n").expect("records");
+            parse(b"12 path=a/b\n31 SCHILY.xattr.user.x=\n\0\xff=\n\n\n\n9 uid=70\n").expect("records");
         assert_eq!(records.path.as_deref(), Some(&b"a/b"[..]));
         assert_eq!(records.xattrs, [("user.x".to_owned(), b"\n\0\xff=\n\n\n".to_vec())]);
         assert_eq!((records.uid, records.mtime), (Some(70), None));
@@ -82,7 +104,7 @@ mod tests {
     fn what_is_no_record_is_refused() {
         for bad in [
             &b"11 path=a/b"[..],
-            b"12 path=a/b\n",
+            b"13 path=a/b\n",
             b"10 path=a/b\n",
             b"0 path=a/b\n",
             b"-1 path=a/b\n",
@@ -94,7 +116,8 @@ mod tests {
             b"12 size=1e9\n",
             b"15 mtime=1.500\n",
             b"15 comment=hey\n",
-            b"27 SCHILY.xattr.user.x=a\n27 SCHILY.xattr.user.x=b\n",
+            b"12 path=a/b\nx",
+            b"25 SCHILY.xattr.user.x=a\n25 SCHILY.xattr.user.x=b\n",
         ] {
             assert!(parse(bad).is_err(), "{}", bad.escape_ascii());
         }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pimg_fetch::artefact::{Account, DockerConfig};
+use pimg_fetch::artefact::{Account, DockerConfig, server_name};
 use serde::Deserialize;
 
 use super::error::LayerError;
@@ -23,11 +23,12 @@ const LONGEST: u64 = 1 << 20;
 /// How long a program that keeps passwords may take: it may ask a person.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The account for a registry, if there is one.
+/// The account for a repository, `ghcr.io/you/layers`, if there is one.
 ///
 /// # Errors
 /// Half of one is set, or the program that keeps it fails.
-pub(super) fn account(registry: &str, context: &Context<'_>) -> Result<Option<Account>, Failure> {
+pub(super) fn account(repository: &str, context: &Context<'_>) -> Result<Option<Account>, Failure> {
+    let registry = repository.split('/').next().unwrap_or_default();
     let failed = |why: String| LayerError::Account { registry: registry.to_owned(), why };
     let set = |name: &str| {
         let value = context.environment.variable(name).filter(|value| !value.is_empty())?;
@@ -43,11 +44,11 @@ pub(super) fn account(registry: &str, context: &Context<'_>) -> Result<Option<Ac
         let Some(text) = files::read_optional(&path, LONGEST)? else { continue };
         let config = DockerConfig::parse(&text)
             .ok_or_else(|| failed(format!("`{}` is not as `docker login` writes it", path.display())))?;
-        if let Some(account) = config.account(registry) {
+        if let Some(account) = config.account(repository) {
             return Ok(Some(account));
         }
         if let Some(helper) = config.helper(registry)
-            && let Some(account) = ask(helper, registry).map_err(failed)?
+            && let Some(account) = ask(helper, server_name(registry)).map_err(failed)?
         {
             return Ok(Some(account));
         }
@@ -55,14 +56,19 @@ pub(super) fn account(registry: &str, context: &Context<'_>) -> Result<Option<Ac
     Ok(None)
 }
 
-/// Where Docker, Podman and skopeo keep accounts.
+/// Where Docker, Podman and skopeo keep accounts (containers-auth.json(5): the directory of a session on Linux, that of
+/// settings elsewhere).
 fn files_of_accounts(context: &Context<'_>) -> Vec<PathBuf> {
     let variable =
         |name: &str| context.environment.variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let docker = variable("DOCKER_CONFIG").or_else(|| Some(context.environment.home()?.join(".docker")));
-    let podman = variable("REGISTRY_AUTH_FILE")
-        .or_else(|| Some(variable("XDG_RUNTIME_DIR")?.join("containers/auth.json")));
-    docker.map(|directory| directory.join("config.json")).into_iter().chain(podman).collect()
+    let docker = docker.map(|directory| directory.join("config.json"));
+    if let Some(named) = variable("REGISTRY_AUTH_FILE") {
+        return docker.into_iter().chain([named]).collect();
+    }
+    let settings = context.environment.home().map(|home| home.join(".config"));
+    let podman = [variable("XDG_RUNTIME_DIR"), settings].into_iter().flatten();
+    docker.into_iter().chain(podman.map(|directory| directory.join("containers/auth.json"))).collect()
 }
 
 /// What such programs print.

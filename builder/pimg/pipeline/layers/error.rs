@@ -134,7 +134,7 @@ impl Fault for LayerError {
                 "`oci://ghcr.io/you/layers`, `https://example.org/layers/`, `s3://bucket/layers` and `file:///srv/layers` are such places"
             }
             Self::NoPlace => {
-                "name it, as `oci://ghcr.io/you/layers`, or `export PIMG_LAYERS=oci://ghcr.io/you/layers`"
+                "name it, as `oci://ghcr.io/you/layers`, or write it into the profile: `layers = \"oci://ghcr.io/you/layers\"`, or `export PIMG_LAYERS=oci://ghcr.io/you/layers`"
             }
             Self::NoLayer => "name a profile or the key of a layer, or a tag of a registry, or give `--all`",
             Self::Refused { .. } | Self::AnotherLayer { .. } => {
@@ -171,7 +171,7 @@ fn place_hints(error: &pimg_fetch::Error) -> Vec<String> {
             _ => "try again later: what was received is kept",
         },
         E::DigestMismatch { .. } | E::SizeMismatch { .. } | E::Untrusted { .. } | E::TooLarge { .. } => {
-            "push it again from where it was baked; the cache is as it was"
+            "remove it there, and push it again from where it was baked; the cache is as it was"
         }
         other => return other.hints(),
     };

@@ -19,20 +19,30 @@ use crate::host::bakes::Bakes;
 /// Names where layers are, for whoever does not say it each time.
 const VARIABLE: &str = "PIMG_LAYERS";
 
-/// The place that was named, else that of the environment; `None` where neither says one.
+/// The place that the environment names, else that of a profile; `None` where neither says one.
 ///
 /// # Errors
 /// It is none.
-pub fn source(named: Option<&str>, context: &Context<'_>) -> Result<Option<Reference>, Failure> {
+pub fn source(of_profile: Option<&str>, context: &Context<'_>) -> Result<Option<Reference>, Failure> {
     let set = context.environment.variable(VARIABLE).filter(|value| !value.is_empty());
     let set = set.map(|value| value.to_string_lossy().into_owned());
-    let Some(text) = named.map(str::to_owned).or(set) else { return Ok(None) };
-    let parsed = text.parse().map_err(|source| LayerError::Reference { text, source })?;
-    Ok(Some(parsed))
+    set.as_deref().or(of_profile).map(place).transpose()
+}
+
+/// The place that a text names.
+///
+/// # Errors
+/// It names none.
+pub fn place(text: &str) -> Result<Reference, Failure> {
+    // a password that was typed is not shown
+    let shown = text.rsplit_once('@').map_or_else(|| text.to_owned(), |(_, rest)| format!("…@{rest}"));
+    let refused = |source| LayerError::Reference { text: shown, source };
+    Ok(text.parse().map_err(refused)?)
 }
 
 fn open(reference: &Reference, is_to_write: bool, context: &Context<'_>) -> Result<Place, Failure> {
-    let account = reference.registry().map(|registry| account(registry, context)).transpose()?.flatten();
+    let account =
+        reference.repository().map(|repository| account(repository, context)).transpose()?.flatten();
     let watch = WatchReporter::new(context.reporter);
     let place = Place::open(reference, account.as_ref(), is_to_write, Patience::default(), &watch);
     Ok(place.map_err(LayerError::Place)?)
@@ -82,14 +92,19 @@ pub fn pull(key: Option<&str>, reference: &Reference, context: &Context<'_>) -> 
     Ok(Taken { layer: offer.papers.layer, vouched: offer.vouched, was_there })
 }
 
-/// Gets the layer of `key`, whose lock the caller holds, from where the environment says that layers are. `false` where it
-/// says nothing, or the layer is not there: then it is to be baked.
+/// Gets the layer of `key`, whose lock the caller holds, from `place`. `false` where that does not have it: then it is to be
+/// baked.
 ///
 /// # Errors
 /// The place cannot be reached, or its layer is not what it should be.
-pub fn obtain(key: &str, bakes: &Bakes, cache: &Cache, context: &Context<'_>) -> Result<bool, Failure> {
-    let Some(reference) = source(None, context)? else { return Ok(false) };
-    let Some(offer) = Offer::find(key, &reference, context)? else {
+pub fn obtain(
+    key: &str,
+    reference: &Reference,
+    bakes: &Bakes,
+    cache: &Cache,
+    context: &Context<'_>,
+) -> Result<bool, Failure> {
+    let Some(offer) = Offer::find(key, reference, context)? else {
         context.reporter.notice(&format!("`{reference}` has no layer {key}"));
         return Ok(false);
     };
@@ -141,7 +156,7 @@ impl Offer {
         let watch = WatchReporter::new(context.reporter);
         let origin = match reference.tag() {
             Some(_) => reference.to_string(),
-            None if reference.registry().is_some() => format!("{reference}:{tag}"),
+            None if reference.repository().is_some() => format!("{reference}:{tag}"),
             None => format!("{reference}{tag}"),
         };
         let refused = |source| LayerError::Refused { origin: origin.clone(), source };
@@ -156,7 +171,7 @@ impl Offer {
             return Err(LayerError::AnotherLayer { origin, expected, got }.into());
         }
         let vouched = signature::check(&papers, &origin, context)?;
-        if reference.is_open_to_tampering() && !matches!(vouched, Vouched::ByProject(_)) {
+        if place.is_open_to_tampering() && !matches!(vouched, Vouched::ByProject(_)) {
             return Err(LayerError::Tampering { origin }.into());
         }
         signature::tell(&vouched, &origin, context)?;
