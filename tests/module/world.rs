@@ -76,7 +76,7 @@ impl World {
     /// A project whose sources know kernels up to `maximum`. `None` where what it takes is not here.
     pub(crate) fn new(maximum: &str) -> Option<Self> {
         let base = support::base_image("default")?;
-        let tools = ["gpg", "gpgconf", "dpkg-deb", "unshare", "modinfo"];
+        let tools = ["gpg", "gpgconf", "dpkg-deb", "unshare", "modinfo", "lintian"];
         if !tools.iter().all(|tool| support::have(tool)) || !archive_answers() {
             return None;
         }
@@ -116,6 +116,10 @@ impl World {
         let told = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "pimg {arguments:?} failed:\n{told}");
         String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
+    pub(crate) fn base(&self) -> &Path {
+        &self.base
     }
 
     pub(crate) fn lock(&self) -> toml::Table {
