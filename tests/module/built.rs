@@ -69,7 +69,10 @@ fn judged_by_debian(world: &World, deb: &Path, kernel: &str) {
     let deb = deb.to_str().expect("UTF-8");
     // the version names that of the kernel's package as well, which has more dots than people give to a revision
     let accepted = ["--suppress-tags", "debian-revision-not-well-formed"];
-    let said = support::run("lintian", &[&accepted[..], &["--allow-root", "--fail-on", "error,warning", deb]].concat());
+    let said = support::run(
+        "lintian",
+        &[&accepted[..], &["--allow-root", "--fail-on", "error,warning", deb]].concat(),
+    );
     assert!(!said.contains("E:") && !said.contains("W:"), "{said}");
     let scripts = world.project.join("scripts");
     support::run("dpkg-deb", &["-e", deb, scripts.to_str().expect("UTF-8")]);

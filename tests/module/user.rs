@@ -68,7 +68,11 @@ fn fetch_as_user(world: &World) -> Command {
     let mut command = Command::new("unshare");
     command.args(["--mount", "--net", "sh", "-ec", script, "sh"]);
     command.arg(world.base()).arg(env!("CARGO_BIN_EXE_pimg")).arg(USER);
-    command.current_dir(world.project.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+        .current_dir(world.project.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
     command.env("PIMG_CACHE", "/mnt/cache").env("HOME", "/mnt").env("NO_COLOR", "1");
     command
 }
@@ -82,7 +86,10 @@ fn wait_for_build(child: &mut Child, cache: &Path) {
     let start = Instant::now();
     while !begun() {
         let ended = child.try_wait().expect("it runs");
-        assert!(ended.is_none() && start.elapsed() < Duration::from_secs(600), "it ended before it compiled: {ended:?}");
+        assert!(
+            ended.is_none() && start.elapsed() < Duration::from_secs(600),
+            "it ended before it compiled: {ended:?}"
+        );
         std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -32,7 +32,9 @@ fn source(meta: &str) -> Package {
     let package = names.iter().fold(Package::of("zfs-dkms", VERSION, "all"), |package, name| {
         package.file(&place(name), &file(name))
     });
-    package.file(&place("META"), meta).file("usr/share/doc/zfs-dkms/copyright", "License: MIT\n")
+    package
+        .file(&place("META"), meta)
+        .file("usr/share/doc/zfs-dkms/copyright", "Copyright 2026 nobody in particular\n\nLicense: MIT\n")
 }
 
 /// `META` of sources that build on these kernels.

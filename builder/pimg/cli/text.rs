@@ -367,7 +367,8 @@ mod tests {
             layer: Layer::Golden,
             ..change.clone()
         };
-        let outcome = PlanOutcome { host: "node-a".into(), raw_size: None, changes: vec![change, secret], baked: None };
+        let outcome =
+            PlanOutcome { host: "node-a".into(), raw_size: None, changes: vec![change, secret], baked: None };
         insta::assert_snapshot!(outcome.text(true).out, @r"
         PARTITION  ACTION    LAYER   OWNER  MODE  SIZE    SHA256        PATH           ORIGIN
         root       put file  host    0:0    0644  7       0123456789ab  /etc/hostname  profile `node-a`, key `hostname`

@@ -140,7 +140,16 @@ mod tests {
 
     #[test]
     fn the_changelog_has_the_time_of_the_sources() {
-        insta::assert_snapshot!(changelog("zfs-modules-6.12.1-arm64", "6.12.1-arm64", "6.12.1-3", "2.4.4-1", 1_764_806_400), @"");
+        let text =
+            changelog("zfs-modules-6.12.1-arm64", "6.12.1-arm64", "6.12.1-3", "2.4.4-1", 1_764_806_400);
+        insta::assert_snapshot!(text, @r"
+        zfs-modules-6.12.1-arm64 (2.4.4-1+k6.12.1.3) unstable; urgency=medium
+
+          * Modules of zfs-linux 2.4.4-1, compiled for the kernel of
+            linux-image-6.12.1-arm64 6.12.1-3.
+
+         -- pimg <pimg@users.noreply.github.com>  Thu, 04 Dec 2025 00:00:00 +0000
+        ");
     }
 
     #[test]
