@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::archive::{Package, Repository, Signed};
 use crate::signing::Key;
@@ -19,7 +20,11 @@ pub(crate) struct World {
     base: PathBuf,
     /// Lives as long as the project: packages are downloaded from it.
     _site: Site,
+    /// Tests share a cache, and take modules out of it: one after the other.
+    _turn: MutexGuard<'static, ()>,
 }
+
+static TURN: Mutex<()> = Mutex::new(());
 
 /// Sources that compile in seconds, with this `META`.
 fn source(meta: &str) -> Package {
@@ -82,13 +87,14 @@ impl World {
         if !tools.iter().all(|tool| support::have(tool)) || !archive_answers() {
             return None;
         }
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let site = Site::new();
         let key = Key::new("small");
         Repository::new("small", "trixie")
             .with(source(&meta(maximum)))
             .with(Package::new("zfsutils-linux", VERSION))
             .publish(&site, Signed::Inline(&key));
-        let world = Self { project: Project::new(), base, _site: site };
+        let world = Self { project: Project::new(), base, _site: site, _turn: turn };
         world.write("overlays/small/overlay.toml", OVERLAY.replace("FINGERPRINT", &key.fingerprint));
         world.write("overlays/small/keys/small.gpg", &key.public);
         let mirrors = format!("\n[mirrors]\nsmall = \"{}\"\n", world._site.url("small"));
