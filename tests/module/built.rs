@@ -50,6 +50,7 @@ fn a_module_is_built_for_the_kernel_of_the_base_and_comes_with_the_image() {
     assert_eq!(fs::read(world.project.join("pimg.lock")).expect("a lock"), before);
 
     // from the packages of the lock come the locked bytes, or this fails
+    world.run_ok(&["fetch", "--profile", "node", "--locked"]);
     forget(&text("sha256"));
     world.run_ok(&["fetch", "--profile", "node", "--locked", "--offline"]);
 

@@ -17,7 +17,7 @@ fn an_ordinary_user_builds_the_locked_bytes_also_after_being_killed() {
     if !["setpriv", "mount", "cp", "chown"].iter().all(|tool| support::have(tool)) || !is_root() {
         return;
     }
-    world.run_ok(&["module", "build", "node"]);
+    world.run_ok(&["fetch", "--profile", "node"]);
     let lock = world.lock();
     let sha256 = lock["module"][0]["sha256"].as_str().expect("a digest").to_owned();
     let cache = cache_of_user(&world, &sha256);
