@@ -57,7 +57,7 @@ fn a_module_is_built_for_the_kernel_of_the_base_and_comes_with_the_image() {
     let printed =
         world.run_ok(&["build", "--profile", "node", "--format", "raw", "--locked", "--ssh-key", "test.pub"]);
     let image = printed.lines().find(|line| line.ends_with(".img")).expect("an image");
-    let repository = world.project.pimg_ok(&["inspect", image, "/var/lib/pimg/packages"]);
+    let repository = world.project.pimg_ok(&["inspect", image, "/var/lib/pimg/repo/pool"]);
     let listed = String::from_utf8_lossy(&repository.stdout).into_owned();
     assert!(listed.contains(&format!("zfs-modules-{kernel}_")), "{listed}");
     let sbom =
