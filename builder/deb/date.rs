@@ -28,8 +28,8 @@ pub(crate) fn parse(text: &str) -> Option<i64> {
     days_from_civil(year, month, day)?.checked_mul(DAY)?.checked_add(seconds)
 }
 
-/// Writes a date as apt-ftparchive does.
-pub(crate) fn format(seconds: i64) -> String {
+/// Writes a date as apt-ftparchive does, and as a changelog has it.
+pub fn format(seconds: i64) -> String {
     let days = seconds.div_euclid(DAY);
     let time = seconds.rem_euclid(DAY);
     let (year, month, day) = civil_from_days(days);

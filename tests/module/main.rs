@@ -14,4 +14,5 @@ mod support;
 mod built;
 mod package;
 mod refused;
+mod user;
 mod world;

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::archive::{Package, Repository, Signed};
 use crate::signing::Key;
@@ -19,7 +20,11 @@ pub(crate) struct World {
     base: PathBuf,
     /// Lives as long as the project: packages are downloaded from it.
     _site: Site,
+    /// Tests share a cache, and take modules out of it: one after the other.
+    _turn: MutexGuard<'static, ()>,
 }
+
+static TURN: Mutex<()> = Mutex::new(());
 
 /// Sources that compile in seconds, with this `META`.
 fn source(meta: &str) -> Package {
@@ -32,7 +37,9 @@ fn source(meta: &str) -> Package {
     let package = names.iter().fold(Package::of("zfs-dkms", VERSION, "all"), |package, name| {
         package.file(&place(name), &file(name))
     });
-    package.file(&place("META"), meta).file("usr/share/doc/zfs-dkms/copyright", "License: MIT\n")
+    package
+        .file(&place("META"), meta)
+        .file("usr/share/doc/zfs-dkms/copyright", "Copyright 2026 nobody in particular\n\nLicense: MIT\n")
 }
 
 /// `META` of sources that build on these kernels.
@@ -76,17 +83,18 @@ impl World {
     /// A project whose sources know kernels up to `maximum`. `None` where what it takes is not here.
     pub(crate) fn new(maximum: &str) -> Option<Self> {
         let base = support::base_image("default")?;
-        let tools = ["gpg", "gpgconf", "dpkg-deb", "unshare", "modinfo"];
+        let tools = ["gpg", "gpgconf", "dpkg-deb", "unshare", "modinfo", "lintian"];
         if !tools.iter().all(|tool| support::have(tool)) || !archive_answers() {
             return None;
         }
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let site = Site::new();
         let key = Key::new("small");
         Repository::new("small", "trixie")
             .with(source(&meta(maximum)))
             .with(Package::new("zfsutils-linux", VERSION))
             .publish(&site, Signed::Inline(&key));
-        let world = Self { project: Project::new(), base, _site: site };
+        let world = Self { project: Project::new(), base, _site: site, _turn: turn };
         world.write("overlays/small/overlay.toml", OVERLAY.replace("FINGERPRINT", &key.fingerprint));
         world.write("overlays/small/keys/small.gpg", &key.public);
         let mirrors = format!("\n[mirrors]\nsmall = \"{}\"\n", world._site.url("small"));
@@ -116,6 +124,10 @@ impl World {
         let told = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "pimg {arguments:?} failed:\n{told}");
         String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
+    pub(crate) fn base(&self) -> &Path {
+        &self.base
     }
 
     pub(crate) fn lock(&self) -> toml::Table {

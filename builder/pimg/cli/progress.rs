@@ -84,6 +84,8 @@ impl Task {
             (Some(_), Some(total)) if self.done < total => {
                 format!("{}, {} of {}", self.title(), human_bytes(self.done), human_bytes(total))
             }
+            // what is compiled or unpacked has no bytes
+            (Some(_), None) if self.done == 0 => self.title(),
             (Some(_), _) => format!("{}, {}", self.title(), human_bytes(self.done)),
         }
     }

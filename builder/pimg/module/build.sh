@@ -11,6 +11,11 @@ prefix=$target-
 # make asks for these whenever it is called, configure only once (module/Makefile.in of OpenZFS)
 export ARCH=arm64 CROSS_COMPILE="$prefix" CC="$prefix$compiler" KERNEL_ARCH=arm64 KERNEL_CROSS_COMPILE="$prefix" \
   KERNEL_CC="$prefix$compiler" TEST_JOBS="$jobs"
+# Debian's headers bring the kernel's types (BTF) along. Without them modules get none, which only tracers ask for: pahole makes
+# them on several processors, in whatever order, and takes its time for each question of configure.
+rm -f "$headers/vmlinux"
+# Nothing for a debugger either, as it would be stripped again, unless the checksums of symbols are made out of that.
+grep -q '^CONFIG_GENDWARFKSYMS=y' "$headers/.config" || export KCFLAGS=-g0
 cd /usr/src/zfs-*/
 sh ./configure --build="$host" --host="$target" --disable-dependency-tracking --prefix=/usr --with-config=kernel \
   --with-linux="$common" --with-linux-obj="$headers"

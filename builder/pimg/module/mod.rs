@@ -16,6 +16,7 @@ mod elf;
 mod error;
 mod fit;
 mod pack;
+mod probe;
 mod symvers;
 mod tools;
 
@@ -25,4 +26,5 @@ pub use elf::KernelModule;
 pub use error::ModuleError;
 pub use fit::{Range, compiler_of};
 pub use pack::{package_name, package_version};
+pub use probe::require_namespaces;
 pub use tools::{Machine, TOOLS};

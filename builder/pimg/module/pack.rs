@@ -1,13 +1,18 @@
 //! The Debian package of finished modules.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 
+use flate2::{Compression, write::GzEncoder};
+use pimg_deb::date;
 use pimg_deb::package::NewPackage;
 
 use super::error::ModuleError;
 
 /// The modules, each after those that it needs.
 pub(super) const MODULES: [&str; 2] = ["spl", "zfs"];
+
+const MAINTAINER: &str = "pimg <pimg@users.noreply.github.com>";
 
 /// What is packed.
 #[derive(Debug)]
@@ -55,8 +60,13 @@ impl Finished<'_> {
     /// It cannot be written.
     pub(super) fn pack(self) -> Result<Vec<u8>, ModuleError> {
         let name = package_name(self.kernel);
-        let mut files: BTreeMap<String, Vec<u8>> =
-            BTreeMap::from([(format!("usr/share/doc/{name}/copyright"), self.copyright)]);
+        let failed = |source| ModuleError::Write { name: name.clone(), source };
+        let changelog = changelog(&name, self.kernel, self.kernel_version, self.zfs, self.mtime);
+        let documents = format!("usr/share/doc/{name}");
+        let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::from([
+            (format!("{documents}/changelog.Debian.gz"), compressed(&changelog).map_err(failed)?),
+            (format!("{documents}/copyright"), self.copyright),
+        ]);
         let depmod = |when: &str| {
             // a kernel that goes at the same time may be gone already
             format!(
@@ -70,8 +80,25 @@ impl Finished<'_> {
             self.modules.into_iter().map(|(module, bytes)| (module_path(self.kernel, module), bytes)),
         );
         let package = NewPackage { control, scripts, files, mtime: self.mtime };
-        package.to_bytes().map_err(|source| ModuleError::Write { name, source })
+        package.to_bytes().map_err(failed)
     }
+}
+
+/// What Debian's policy 12.7 asks for: of which source package it is, and of when that is.
+fn changelog(name: &str, kernel: &str, kernel_version: &str, zfs: &str, mtime: u64) -> String {
+    let version = package_version(zfs, kernel_version);
+    let date = date::format(i64::try_from(mtime).unwrap_or_default());
+    format!(
+        "{name} ({version}) unstable; urgency=medium\n\n  * Modules of zfs-linux {zfs}, compiled for the kernel of\n    \
+         linux-image-{kernel} {kernel_version}.\n\n -- {MAINTAINER}  {date}\n"
+    )
+}
+
+/// No name and no time: the same text gives the same bytes.
+fn compressed(text: &str) -> io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(text.as_bytes())?;
+    encoder.finish()
 }
 
 /// `zfs-modules` is what Debian's `zfs-dkms` provides and what `zfsutils-linux` and others recommend or suggest. Both
@@ -84,7 +111,7 @@ fn control(name: &str, kernel: &str, kernel_version: &str, zfs: &str) -> String 
          Source: zfs-linux ({zfs})\n\
          Version: {version}\n\
          Architecture: arm64\n\
-         Maintainer: pimg <pimg@users.noreply.github.com>\n\
+         Maintainer: {MAINTAINER}\n\
          Depends: kmod, linux-image-{kernel} (= {kernel_version})\n\
          Enhances: zfsutils-linux\n\
          Provides: zfs-modules (= {zfs})\n\
@@ -109,6 +136,20 @@ mod tests {
         let newer =
             pimg_deb::version::compare(&package_version("2.4.4-2", "1"), &package_version("2.4.4-1", "2"));
         assert!(newer.is_gt());
+    }
+
+    #[test]
+    fn the_changelog_has_the_time_of_the_sources() {
+        let text =
+            changelog("zfs-modules-6.12.1-arm64", "6.12.1-arm64", "6.12.1-3", "2.4.4-1", 1_764_806_400);
+        insta::assert_snapshot!(text, @r"
+        zfs-modules-6.12.1-arm64 (2.4.4-1+k6.12.1.3) unstable; urgency=medium
+
+          * Modules of zfs-linux 2.4.4-1, compiled for the kernel of
+            linux-image-6.12.1-arm64 6.12.1-3.
+
+         -- pimg <pimg@users.noreply.github.com>  Thu, 04 Dec 2025 00:00:00 +0000
+        ");
     }
 
     #[test]

@@ -91,8 +91,8 @@ fn a_task_of_many_parts_is_a_few_plain_lines() {
     packages: 1 of 3, 2.9 KiB of 5.9 KiB
     packages: 2 of 3, 5.9 KiB
     packages: 3 of 3, 5.9 KiB
-    files: 0 of 9, 0 B
-    files: 0 of 9, 0 B, stopped
+    files: 0 of 9
+    files: 0 of 9, stopped
     ");
 }
 

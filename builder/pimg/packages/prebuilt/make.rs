@@ -53,6 +53,7 @@ pub(super) fn make(
     let bytes = match cached(&kept, &key, module, own.as_ref(), network)? {
         Some(bytes) => bytes,
         None => {
+            module::require_namespaces(&stop)?;
             let recipe = recipe(module, own, lock, mirrors, network)?;
             let bytes = module::build(&recipe, kept.directory(), network.reporter())?;
             let mut file = kept.unfinished()?;

@@ -8,6 +8,7 @@ mod image;
 mod make;
 mod place;
 mod resolve;
+mod tools;
 
 use image::ImageKernel;
 pub use place::ModuleFile;

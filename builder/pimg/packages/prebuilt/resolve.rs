@@ -1,26 +1,22 @@
 //! The packages that a module is built of: its sources, the kernel's headers, and on this machine a compiler with all that
 //! it needs.
 
-use std::cmp::Ordering;
-
 use pimg_deb::package::Package;
-use pimg_deb::solve::{self, Request, Universe};
-use pimg_deb::version;
 
 use super::super::error::PackagesError;
 use super::super::guard::zfs_fits;
-use super::super::kernel::major_minor;
 use super::super::network::Network;
 use super::super::obtain::wanted_package;
 use super::super::options::Update;
 use super::super::resolve::{Task, locked_entry};
 use super::super::settle::Settling;
-use super::super::snapshots::{Index, read_indexes, snapshots};
+use super::super::snapshots::{read_indexes, snapshots};
 use super::image::ImageKernel;
+use super::tools::There;
 use crate::failure::Failure;
 use crate::host::files;
 use crate::lock::lockfile::{LockedModule, LockedPackage, Lockfile};
-use crate::module::{Machine, ModuleError, TOOLS, compiler_of, package_name, package_version};
+use crate::module::{Machine, ModuleError, compiler_of, package_name, package_version};
 
 /// Longest `.deb` that is looked into, in bytes.
 const LONGEST_DEB: u64 = 1 << 30;
@@ -174,78 +170,6 @@ impl Wanted<'_> {
         Ok(files::read_optional(&network.get_one(wanted)?, LONGEST_DEB)?.unwrap_or_default())
     }
 
-    /// Compiler and programs for this machine.
-    fn tools(
-        &self,
-        there: &There<'_, '_>,
-        compiler: &str,
-        headers: &LockedPackage,
-    ) -> Result<Vec<LockedPackage>, Failure> {
-        let native: Vec<&Index<'_>> = there.of(there.machine.architecture).collect();
-        let mut universe = Universe::new(there.machine.architecture, &[]);
-        for index in &native {
-            universe.add_index(index.archive(), index.entries()?);
-        }
-        let mut install: Vec<String> = TOOLS.map(str::to_owned).to_vec();
-        install.extend(there.machine.compiler(compiler));
-        install.push(self.kbuild(&native, &headers.version)?);
-        let keeps = !matches!(self.update, Update::Packages);
-        let before = self.before.into_iter().flat_map(|lock| &lock.module).filter(|_| keeps);
-        let before = before.flat_map(|module| &module.package);
-        let prefer = before.map(|one| ((one.name.clone(), one.architecture.clone()), one.version.clone()));
-        let request = Request {
-            install,
-            prefer: prefer.collect(),
-            pins: self.settling.wishes.pins.clone(),
-            ..Request::default()
-        };
-        let solution = solve::solve(&universe, &request).map_err(|why| PackagesError::Guard {
-            what: format!(
-                "the tools that build the module cannot be had: {}",
-                why.lines().first().map_or("they are nowhere", |line| line.trim())
-            ),
-            hint: "a source of Debian's own has them: see the sources of the base image".to_owned(),
-        })?;
-        let locked = |chosen: &solve::Chosen<'_>| {
-            locked_entry(chosen.entry, native.get(chosen.archive).copied(), chosen.reason.to_string())
-        };
-        Ok(solution.packages.iter().map(locked).collect())
-    }
-
-    /// The package with the programs of kbuild for this machine. Raspberry Pi's archive has them for arm64 alone; those of
-    /// another kernel of the same series read and write the same files.
-    fn kbuild(&self, native: &[&Index<'_>], version: &str) -> Result<String, Failure> {
-        let series = |text: &str| major_minor(text.split_once(':').map_or(text, |(_, plain)| plain));
-        let wanted = series(&self.kernel.release);
-        let mut best: Option<(bool, String, String)> = None;
-        for index in native {
-            for entry in index.entries()? {
-                let Some(of) = entry.package.strip_prefix("linux-kbuild-") else { continue };
-                if series(of) != wanted || wanted.is_none() {
-                    continue;
-                }
-                let candidate =
-                    (entry.version == version, entry.version.to_owned(), entry.package.to_owned());
-                let is_better =
-                    best.as_ref().is_none_or(|best| better(&candidate, best) == Ordering::Greater);
-                if is_better {
-                    best = Some(candidate);
-                }
-            }
-        }
-        let missing = || {
-            PackagesError::Guard {
-            what: format!(
-                "no source has `linux-kbuild-…` of the kernel {} or its series for this machine",
-                self.kernel.release
-            ),
-            hint: "build the module on an arm64 machine, with `pimg module build --url URL`, or set `[vars.zfs] module = \"dkms\"`"
-                .to_owned(),
-        }
-        };
-        Ok(best.map(|(_, _, name)| name).ok_or_else(missing)?)
-    }
-
     /// Sources that do not know the kernel are refused before anything is compiled.
     fn require_fitting(
         &self,
@@ -256,24 +180,6 @@ impl Wanted<'_> {
         let Some(source) = packages.iter().find(|one| one.name == SOURCE) else { return Ok(()) };
         let bytes = self.read(source, lock, network)?;
         Ok(zfs_fits(self.zfs, &bytes, &[self.kernel.release.as_str()])?)
-    }
-}
-
-fn better(one: &(bool, String, String), other: &(bool, String, String)) -> Ordering {
-    one.0.cmp(&other.0).then_with(|| version::compare(&one.1, &other.1))
-}
-
-/// The indexes that there are.
-struct There<'i, 's> {
-    indexes: &'i [Index<'s>],
-    machine: Machine,
-}
-
-impl<'i, 's> There<'i, 's> {
-    fn of(&self, architecture: &'static str) -> impl Iterator<Item = &'i Index<'s>> {
-        let fits =
-            move |index: &&Index<'_>| index.architecture == architecture || index.architecture == "all";
-        self.indexes.iter().filter(fits)
     }
 }
 
@@ -290,18 +196,11 @@ pub(super) fn names(depends: &str) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{better, names};
+    use super::names;
 
     #[test]
     fn names_of_a_field() {
         let depends = "linux-base (>= 4.12~), linux-headers-6.12+x-common (= 6.12-1), a:any | b, gcc-14";
         assert_eq!(names(depends), ["linux-base", "linux-headers-6.12+x-common", "a", "gcc-14"]);
-    }
-
-    #[test]
-    fn programs_of_the_very_kernel_are_better_than_newer_ones() {
-        let of = |same, version: &str| (same, version.to_owned(), String::new());
-        assert!(better(&of(true, "6.12.1-1"), &of(false, "6.12.9-1")).is_gt());
-        assert!(better(&of(false, "6.12.10-1"), &of(false, "6.12.9-1")).is_gt());
     }
 }
