@@ -78,7 +78,7 @@ fn a_manual_of_no_command() {
     --- stderr
     error: there is no command `bild`
 
-    hint: the commands are build, check, lock, fetch, module, plan, inspect, diff, bump, verify, flash, secrets, keys, seed, status, test, publish, schema, new, import, doctor, clean, completions, man
+    hint: the commands are build, bake, check, lock, fetch, module, plan, inspect, diff, bump, verify, flash, secrets, keys, layer, seed, status, test, publish, schema, new, import, doctor, clean, completions, man
     "#);
 }
 

@@ -1,6 +1,7 @@
 //! Kernel modules that are built ahead: real headers, a real compiler out of Debian's archive, and in place of OpenZFS two
 //! modules of a few lines, which compile in seconds the same way.
 #![expect(clippy::disallowed_methods, reason = "tests run pimg and its judges")]
+#![allow(dead_code, reason = "other test programs use more of what is shared")]
 
 #[path = "../support/archive.rs"]
 mod archive;
