@@ -70,14 +70,16 @@ fn a_bake_is_what_apt_makes_and_the_same_every_time() {
     let status = project.pimg_ok(&["inspect", base.to_str().expect("UTF-8"), "/var/lib/dpkg/status"]).stdout;
     let Some(install) = downloaded(&NAMES, &status, &project.join("apt")) else { return };
     let (work, into) = (project.join("work"), project.join("layer"));
-    let manifest = baked(&base, install.clone(), &work, &into);
+    fs::create_dir(project.join("oracle")).expect("a directory");
+    let (manifest, installed) = std::thread::scope(|scope| {
+        let by_apt = scope.spawn(|| oracle::installed(&base, &NAMES, &install, &project.join("oracle")));
+        (baked(&base, install.clone(), &work, &into), by_apt.join().expect("apt's own work"))
+    });
     assert_eq!(fs::read_dir(&work).expect("a directory").count(), 0, "nothing is left in {}", work.display());
     let layer = Layer::open(&into);
     assert_eq!((manifest.entries, &manifest), (layer.entries.len() as u64, &layer.manifest));
     expect_nothing_of_the_host(&layer, project.path());
-
-    fs::create_dir(project.join("oracle")).expect("a directory");
-    if let Some((before, after)) = oracle::installed(&base, &NAMES, &install, &project.join("oracle")) {
+    if let Some((before, after)) = installed {
         expect_the_same(&layer.over(&before), &after);
     }
     let Some(second) = killed_and_baked_by_a_user(&project, &base, &install) else { return };

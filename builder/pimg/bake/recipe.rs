@@ -79,7 +79,7 @@ fn is_seen(change: &Change) -> bool {
     change.partition == Partition::Root
         && change.scope == Scope::Shared
         && !is_secret
-        && SEEN.iter().any(|directory| is_below(directory))
+        && SEEN.iter().any(is_below)
 }
 
 /// What one of those files is: its path first, so that sorting sorts by it.
