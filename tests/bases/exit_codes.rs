@@ -93,7 +93,7 @@ fn code_0_an_image() {
     out/tiny/tiny-1.img
     --- stderr
     wrote `pimg.lock`: keep it in git, and the same packages are built again
-    tiny:  72.0 MiB (72.0 MiB on a card)  134 changes  [TIME]
+    tiny:  72.0 MiB (72.0 MiB on a card)  136 changes  [TIME]
     Raspberry Pi Imager opens `out/pimg.rpi-imager-manifest`
     ");
 }
