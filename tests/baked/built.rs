@@ -239,7 +239,7 @@ fn a_layer_goes_with_the_cache() {
     let world = world();
     let key = key(&world);
     let directory = put_layer(&world, &key, &items());
-    let left = world.join("cache/bake-v1/.tmp-killed/work/work");
+    let left = world.join("cache/bake-v1/.tmp-killed/scratch/index");
     fs::create_dir_all(&left).expect("a directory");
     world.build(&[]).ok();
     assert!(directory.exists() && !world.join("cache/bake-v1/.tmp-killed").exists());
