@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
+use pimg_fetch::digest::HashingWriter;
 use tar::{Builder, EntryType, Header};
 
 use super::attributes::Attribute;
@@ -60,11 +60,11 @@ pub(super) struct Entry {
 /// # Errors
 /// Whatever the system reports.
 pub(super) fn write(entries: &[Entry], tree: &Path, to: &Path) -> io::Result<Packed> {
-    let mut encoder = zstd::Encoder::new(Digesting::new(File::create(to)?), LEVEL)?;
+    let mut encoder = zstd::Encoder::new(HashingWriter::new(File::create(to)?), LEVEL)?;
     encoder.include_checksum(true)?;
     // one worker at least: with none the same bytes come out otherwise
     encoder.multithread(u32::try_from(crate::host::env::cores()).unwrap_or(1).max(1))?;
-    let mut builder = Builder::new(Digesting::new(encoder));
+    let mut builder = Builder::new(HashingWriter::new(encoder));
     let mut packed = Packed::default();
     for entry in entries {
         append(&mut builder, entry, tree)?;
@@ -76,9 +76,10 @@ pub(super) fn write(entries: &[Entry], tree: &Path, to: &Path) -> io::Result<Pac
             Content::HardLink(_) | Content::Symlink(_) | Content::Gone => 0,
         };
     }
-    let (encoder, tar_size, tar_sha256) = builder.into_inner()?.finish();
-    let (file, layer_size, layer_sha256) = encoder.finish()?.finish();
+    let (encoder, tar_sha256, tar_size) = builder.into_inner()?.finish();
+    let (file, layer_sha256, layer_size) = encoder.finish()?.finish();
     file.sync_all()?;
+    let (layer_sha256, tar_sha256) = (layer_sha256.to_string(), tar_sha256.to_string());
     Ok(Packed { layer_sha256, layer_size, tar_sha256, tar_size, ..packed })
 }
 
@@ -167,36 +168,4 @@ fn fits(header: &mut Header, path: &[u8], field: Field) -> bool {
         *to = *from;
     }
     path.len() <= place.len()
-}
-
-/// Counts and digests what is written through it.
-pub(super) struct Digesting<W> {
-    inner: W,
-    digest: Sha256,
-    length: u64,
-}
-
-impl<W> Digesting<W> {
-    pub(super) fn new(inner: W) -> Self {
-        Self { inner, digest: Sha256::new(), length: 0 }
-    }
-
-    /// What is below, how many bytes there were, and their SHA-256 in lower-case hexadecimal.
-    pub(super) fn finish(self) -> (W, u64, String) {
-        let digest = pimg_fetch::digest::Sha256Digest::from_bytes(self.digest.finalize().into());
-        (self.inner, self.length, digest.to_string())
-    }
-}
-
-impl<W: Write> Write for Digesting<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(bytes)?;
-        self.digest.update(bytes.get(..written).unwrap_or_default());
-        self.length += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
 }

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pimg_deb::package::Package;
+use pimg_fetch::digest::HashingWriter;
 
 use super::error::BakeError;
 use crate::guest::packages::{self, LocalPackage, PackageSet};
@@ -147,10 +148,10 @@ fn one(package: &LocalPackage, to: &Path) -> Result<LocalPackage, BakeError> {
 
 fn digest(path: &Path) -> Result<(u64, String), BakeError> {
     let mut file = fs::File::open(path).map_err(HostError::file("open", path))?;
-    let mut out = super::archive::Digesting::new(std::io::sink());
+    let mut out = HashingWriter::new(std::io::sink());
     std::io::copy(&mut file, &mut out).map_err(HostError::file("read", path))?;
-    let (_, size, sha256) = out.finish();
-    Ok((size, sha256))
+    let (_, sha256, size) = out.finish();
+    Ok((size, sha256.to_string()))
 }
 
 /// Where a file of the kit is.
