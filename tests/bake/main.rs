@@ -7,6 +7,7 @@ mod debian;
 mod support;
 
 mod baked;
+mod built;
 mod layer;
 mod namespace;
 mod oracle;

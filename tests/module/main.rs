@@ -5,6 +5,8 @@
 
 #[path = "../support/archive.rs"]
 mod archive;
+#[path = "../support/debian.rs"]
+mod debian;
 #[path = "../support/signing.rs"]
 mod signing;
 #[path = "../support/site.rs"]

@@ -7,6 +7,7 @@ use std::process::Output;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::archive::{Package, Repository, Signed};
+use crate::debian;
 use crate::signing::Key;
 use crate::site::Site;
 use crate::support::{self, Project};
@@ -84,7 +85,7 @@ impl World {
     pub(crate) fn new(maximum: &str) -> Option<Self> {
         let base = support::base_image("default")?;
         let tools = ["gpg", "gpgconf", "dpkg-deb", "unshare", "modinfo", "lintian"];
-        if !tools.iter().all(|tool| support::have(tool)) || !archive_answers() {
+        if !tools.iter().all(|tool| support::have(tool)) || !debian::archive_answers() {
             return None;
         }
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -134,22 +135,6 @@ impl World {
         let text = fs::read_to_string(self.project.join("pimg.lock")).expect("a lock");
         text.parse().expect("TOML")
     }
-}
-
-/// Whether Debian's archive is in reach of this machine: its own apt says.
-fn archive_answers() -> bool {
-    let work = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary directory");
-    let script = r#"
-        uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | sort -u | head -n 1)
-        [ -n "$uri" ] && apt-get -q download hello
-    "#;
-    let mut bash = std::process::Command::new("bash");
-    let done = bash.args(["-c", script]).current_dir(work.path()).output();
-    let answers = done.is_ok_and(|output| output.status.success());
-    if !answers {
-        support::skip("Debian's archive does not answer");
-    }
-    answers
 }
 
 /// A file as another program shows it.

@@ -49,11 +49,23 @@ mount_root() {
   for dir in dev proc sys; do mount --rbind "/$dir" "$root/$dir"; done
 }
 
+# mount_base PLACE: the root partition of $BASE, whose arm64 programs run here from then on
+mount_base() {
+  local start
+  "$REPOSITORY/scripts/base/binfmt"
+  start=$(sfdisk -d "$BASE" | sed -n 's/.*start= *\([0-9]*\),.*type=83.*/\1/p')
+  mkdir -p "$1"
+  mount -o "loop,ro,noload,offset=$((start * 512))" "$BASE" "$1"
+}
+
 # step NAME WANTED [SECONDS]: runs it, and demands that it ends with that status; 137 is that of a plug that is pulled
 step() {
   local status=0
   timeout -s KILL "${3:-600}" chroot "$root" "/usr/lib/pimg/steps/$1" </dev/null >"$said" 2>&1 || status=$?
   [ "$status" = "$2" ] || fail "$1 ended with $status, not $2"
 }
+# fake NAME: what stdin says, found before the root's own program of that name
+fake() { { echo '#!/bin/bash'; cat; } >"$root/usr/local/sbin/$1"; chmod +x "$root/usr/local/sbin/$1"; }
+inside() { chroot "$root" "$@"; }
 state() { cut -f 1,3 "$root/var/lib/pimg/state/$1"; }
 again() { rm -f "$root/var/lib/pimg/done/$1"; }

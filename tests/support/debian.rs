@@ -35,6 +35,22 @@ pub(crate) fn directory(names: &[&str], status: &[u8], work: &Path) -> Option<Pa
     Some(kept)
 }
 
+/// Whether Debian's archive is in reach of this machine: its own apt says.
+pub(crate) fn archive_answers() -> bool {
+    let work = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary directory");
+    let script = r#"
+        uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | sort -u | head -n 1)
+        [ -n "$uri" ] && apt-get -q download hello
+    "#;
+    let mut bash = Command::new("bash");
+    let done = bash.args(["-c", script]).current_dir(work.path()).output();
+    let answers = done.is_ok_and(|output| output.status.success());
+    if !answers {
+        support::skip("Debian's archive does not answer");
+    }
+    answers
+}
+
 pub(crate) fn local_package(file: PathBuf) -> LocalPackage {
     let path = file.to_str().expect("UTF-8");
     let control = support::run("dpkg-deb", &["-I", path, "control"]);

@@ -1,6 +1,6 @@
 //! The image's own apt and dpkg on an overlay over the base, and how far they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::emulator::{Emulator, PROCESSOR};
@@ -85,13 +85,17 @@ pub(super) struct Progress<'a> {
     task: TaskId,
     total: u64,
     shown: u64,
+    /// Packages that were installed. A trigger has apt say it again, and of packages of the base as well.
+    installed: BTreeSet<String>,
+    wanted: BTreeSet<&'a str>,
 }
 
 impl<'a> Progress<'a> {
-    pub(super) fn new(reporter: &'a dyn Reporter, set: &PackageSet) -> Self {
+    pub(super) fn new(reporter: &'a dyn Reporter, set: &'a PackageSet) -> Self {
         let total = set.install.iter().map(|package| package.size).sum();
+        let wanted = set.install.iter().map(|package| package.name.as_str()).collect();
         let task = reporter.begin_many("installing packages", set.install.len(), Some(total));
-        Self { reporter, task, total, shown: 0 }
+        Self { reporter, task, total, shown: 0, installed: BTreeSet::new(), wanted }
     }
 
     /// Takes a line; whether it is one for people.
@@ -99,13 +103,14 @@ impl<'a> Progress<'a> {
         if let Some(kernel) = line.strip_prefix("pimg: initramfs ") {
             self.next(&format!("making the initramfs of {kernel}"));
         }
-        let Some((percent, text)) = status(line) else { return true };
+        let Some((package, percent, text)) = status(line) else { return true };
         // a part of a whole: 0 to 100, in a number that holds it
         let done = (percent * self.total as f64 / 100.0) as u64;
         let done = done.min(self.total);
         self.reporter.advance(self.task, done.saturating_sub(self.shown));
         self.shown = self.shown.max(done);
-        if text.starts_with("Installed ") {
+        let is_installed = text.starts_with("Installed ") && self.wanted.contains(package);
+        if is_installed && self.installed.insert(package.to_owned()) {
             self.reporter.part_done(self.task);
         }
         line.starts_with("pmerror")
@@ -122,15 +127,16 @@ impl<'a> Progress<'a> {
     }
 }
 
-/// Percent and text of a status line, which may follow what another program began to print.
-fn status(line: &str) -> Option<(f64, &str)> {
+/// Package, percent and text of a status line, which may follow what another program began to print.
+fn status(line: &str) -> Option<(&str, f64, &str)> {
     if line.contains("dlstatus:") {
         // nothing is downloaded
-        return Some((0.0, ""));
+        return Some(("", 0.0, ""));
     }
-    let mut fields = line.get(line.find("pmstatus:")?..)?.splitn(4, ':').skip(2);
+    let mut fields = line.get(line.find("pmstatus:")?..)?.splitn(4, ':').skip(1);
+    let package = fields.next()?;
     let percent = fields.next()?.parse().ok()?;
-    Some((percent, fields.next().unwrap_or_default()))
+    Some((package, percent, fields.next().unwrap_or_default()))
 }
 
 #[cfg(test)]
@@ -141,9 +147,12 @@ mod tests {
     fn apt_says_how_far_it_is() {
         assert_eq!(
             status("pmstatus:zsh:41.6667:Unpacking zsh (arm64)"),
-            Some((41.6667, "Unpacking zsh (arm64)"))
+            Some(("zsh", 41.6667, "Unpacking zsh (arm64)"))
         );
-        assert_eq!(status("(Reading database ... pmstatus:jq:5:Installed jq"), Some((5.0, "Installed jq")));
+        assert_eq!(
+            status("(Reading database ... pmstatus:jq:5:Installed jq"),
+            Some(("jq", 5.0, "Installed jq"))
+        );
         assert_eq!(status("Setting up zsh ..."), None);
         assert_eq!(status("pmstatus:zsh:soon:x"), None);
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 pub const SCHEMA: u32 = 1;
 
 /// What a bake does, as a number: raised with each change that gives other bytes for the same inputs.
-pub const RECIPE: u32 = 1;
+pub const RECIPE: u32 = 2;
 
 /// Name of the layer in its directory.
 pub const LAYER: &str = "layer.tar.zst";

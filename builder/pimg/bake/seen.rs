@@ -25,8 +25,14 @@ pub(super) const LIST: &str = "seen.json";
 
 /// Tells an invoke-rc.d or deb-systemd-invoke that nothing may be started (`invoke-rc.d(8)`).
 const POLICY: (&str, &str) = ("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n");
-/// An initramfs for all machines and not for the one that it is made on, which has no disk of the node.
-const MODULES: (&str, &str) = ("/etc/initramfs-tools/conf.d/zz-pimg-bake", "MODULES=most\n");
+/// An initramfs for the node and not for the machine that it is made on, which has no disk of the node and may have a swap
+/// device: the hooks `fsck` and `resume` would look there. The root file system of an image is ext4 ([`crate::image`]).
+const INITRAMFS: (&str, &str) = (
+    "/etc/initramfs-tools/conf.d/zz-pimg-bake",
+    "MODULES=most\n\
+     case ${FSTYPE:-auto} in auto) FSTYPE=ext4 ;; esac\n\
+     case ${RESUME:-auto} in auto) RESUME=none ;; esac\n",
+);
 
 /// Writes the contents into `directory`, and a list of what goes where.
 pub(super) fn write(directory: &Path, files: &[Change]) -> Result<(), HostError> {
@@ -36,7 +42,7 @@ pub(super) fn write(directory: &Path, files: &[Change]) -> Result<(), HostError>
         let path = directory.join(name);
         std::fs::write(&path, bytes).map_err(HostError::file("write", &path))
     };
-    for ((path, text), mode) in [(POLICY, 0o755), (MODULES, 0o644)] {
+    for ((path, text), mode) in [(POLICY, 0o755), (INITRAMFS, 0o644)] {
         let content = list.len().to_string();
         put(&content, text.as_bytes())?;
         list.push(Seen { path: path.to_owned(), mode, uid: 0, gid: 0, content: content.into() });

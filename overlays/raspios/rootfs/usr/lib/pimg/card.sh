@@ -10,9 +10,10 @@ card_mended=$step_state/mended # paths that were written anew, one a line
 # What was read once is answered from memory; without that the card is asked.
 card_forget() { sync; echo 3 >/proc/sys/vm/drop_caches; }
 
-# card_differing LIST: paths in it that are missing, cannot be read or hold something else.
+# card_differing LIST: paths in it that are missing, cannot be read or hold something else. All cores read, and what they say
+# comes in whole lines.
 card_differing() {
-  { sha256sum --quiet -c "$1" || [ $? = 1 ]; } | sed -n 's/: FAILED\( open or read\)\?$//p'
+  split -e -n "r/$(nproc)" --filter='stdbuf -oL sha256sum --quiet -c || [ $? = 1 ]' "$1" | sed -n 's/: FAILED\( open or read\)\?$//p'
 }
 
 # card_changed_here PATH: whether a program on the node changed or removed it, which is its own affair: the inode, or
