@@ -17,7 +17,7 @@ read_step() {
     case $state in running | waiting | retrying | failed) ;; *) state=pending at='' message='' ;; esac
   fi
   # ends with 1 where it left out what is not UTF-8
-  if [ -n "$message" ]; then message=$(printf '%s' "$message" | iconv -c -f UTF-8 -t UTF-8) || [ $? = 1 ]; fi
+  case $message in *[!\ -~]*) message=$(printf '%s' "$message" | iconv -c -f UTF-8 -t UTF-8) || [ $? = 1 ] ;; esac
   if [ "$state" = pending ] && [ "$after" != - ]; then
     IFS=, read -ra others <<<"$after"
     for other in "${others[@]}"; do [ -e "$step_state/done/$other" ] || left+=", $other"; done

@@ -2,23 +2,30 @@
 # What the status says, in words and in JSON. Sourced by status, which fills the arrays.
 # shellcheck disable=SC2154 # names, descriptions, states, since, messages, node_name, node_address, node_user, boots
 
-# string TEXT: as JSON has it.
-string() {
-  local text=${1//\\/\\\\}
+# member NAME TEXT: to `object`, as JSON has it.
+member() {
+  local text=${2//\\/\\\\}
   text=${text//\"/\\\"}
-  printf '"%s"' "${text//[[:cntrl:]]/ }"
+  object+="\"$1\":\"${text//[[:cntrl:]]/ }\","
 }
+# json: into `object`
 json() {
-  local at comma=''
-  printf '{"node":%s,"address":%s,"state":"%s",' "$(string "$node_name")" "$(string "$node_address")" "$node_state"
-  [ -z "$url" ] || printf '"url":%s,' "$(string "$url")"
-  printf '"updated":%s,"boots":%s,"steps":[' "$EPOCHSECONDS" "$boots"
+  local at
+  object='{'
+  member node "$node_name"
+  member address "$node_address"
+  member state "$node_state"
+  [ -z "$url" ] || member url "$url"
+  object+="\"updated\":$EPOCHSECONDS,\"boots\":$boots,\"steps\":["
   for at in "${!names[@]}"; do
-    printf '%s\n{"name":%s,"description":%s,' "$comma" "$(string "${names[at]}")" "$(string "${descriptions[at]}")"
-    printf '"state":"%s","since":%s,"message":%s}' "${states[at]}" "${since[at]:-null}" "$(string "${messages[at]}")"
-    comma=,
+    object+=$'\n{'
+    member name "${names[at]}"
+    member description "${descriptions[at]}"
+    member state "${states[at]}"
+    member message "${messages[at]}"
+    object+="\"since\":${since[at]:-null}},"
   done
-  printf '\n]}\n'
+  object=${object%,}$'\n]}'
 }
 
 # The steps that are neither done nor still to come: what a person at the console wants to know.
@@ -37,13 +44,13 @@ greeting() {
 
 advice() {
   case $node_state in
-    failed) printf '%s\n' 'Do what the lines marked "failed" say, then switch the node off and on again, or run' \
+    failed) printf '  %s\n' 'Do what the lines marked "failed" say, then switch the node off and on again, or run' \
       '`sudo systemctl start pimg-finished.target` on it. Steps that do not depend on it go on meanwhile.' ;;
-    finished) printf '%s\n' "Nothing. ${url:+Open $url , or }log in: ssh ${node_user:+$node_user@}${node_address:-$node_name}" ;;
-    waiting) printf '%s\n' 'See to it that it gets what the lines marked "waiting" or "retrying" name; it goes on by itself.' ;;
-    *) printf '%s\n' 'Leave it switched on. It restarts by itself if it has to, and goes on after a power cut.' ;;
+    finished) printf '  %s\n' "Nothing. ${url:+Open $url , or }log in: ssh ${node_user:+$node_user@}${node_address:-$node_name}" ;;
+    waiting) printf '  %s\n' 'See to it that it gets what the lines marked "waiting" or "retrying" name; it goes on by itself.' ;;
+    *) printf '  %s\n' 'Leave it switched on. It restarts by itself if it has to, and goes on after a power cut.' ;;
   esac
-  [ "$node_state" = finished ] || printf '%s\n' 'What a step did is on the node, in /var/log/pimg/STEP.log.'
+  [ "$node_state" = finished ] || printf '  %s\n' 'What a step did is on the node, in /var/log/pimg/STEP.log.'
 }
 
 text() {
@@ -51,7 +58,7 @@ text() {
   printf 'Node      %s\nAddress   %s\nWritten   %(%F %H:%M)T UTC, boot %s\n' \
     "$node_name" "${node_address:-none yet}" -1 "$boots"
   printf 'State     %s: %s\n\nWhat to do next\n' "$node_state" "$sentence"
-  advice | sed 's/^/  /'
+  advice
   printf '\n%-9s %-17s %s\n' STATE 'SINCE (UTC)' STEP
   for at in "${!names[@]}"; do
     when=''

@@ -5,8 +5,9 @@
 # step_set STATE MESSAGE: what the status says of this step from now on. Never a reason to fail: a card may be full.
 step_set() {
   local state='' since='' before='' message file=$step_state/state/$step_name spare=$step_live/state/$step_name
+  message=$2
   # ends with 1 where it left out what is not UTF-8
-  message=$(printf '%s' "$2" | iconv -c -f UTF-8 -t UTF-8) || [ $? = 1 ]
+  case $message in *[!\ -~]*) message=$(printf '%s' "$2" | iconv -c -f UTF-8 -t UTF-8) || [ $? = 1 ] ;; esac
   message=${message//[[:cntrl:]]/ }
   message=${message:0:300}
   [ ! -e "$spare" ] || file=$spare
@@ -21,9 +22,9 @@ step_set() {
 
 # step_note DIRECTORY SINCE STATE MESSAGE: a line that has reached the card is not worth a flush, only being whole.
 step_note() {
-  mkdir -p "$1" && printf '%s\t%s\t%s\n' "$3" "$2" "$4" 2>/dev/null >"$1/$step_name.new" &&
-    mv "$1/$step_name.new" "$1/$step_name" || return
-  [ "$1" = "$step_live/state" ] || rm -f "$step_live/state/$step_name"
+  [ -d "$1" ] || mkdir -p "$1" || return
+  printf '%s\t%s\t%s\n' "$3" "$2" "$4" 2>/dev/null >"$1/$step_name.new" && mv "$1/$step_name.new" "$1/$step_name" || return
+  [ "$1" = "$step_live/state" ] || [ ! -e "$step_live/state/$step_name" ] || rm -f "$step_live/state/$step_name"
 }
 
 # step_ended STATUS: at the end of the script. Who ends without a reason gets the last line of its output for one.
@@ -80,9 +81,9 @@ step_run() {
   if [ -e "$step_lib/steps.tsv" ] && row=$(grep -m 1 "^$1"$'\t' "$step_lib/steps.tsv"); then
     IFS=$'\t' read -r _ _ after needs reboot <<<"$row"
   fi
-  mkdir -p "$step_logs"
+  [ -d "$step_logs" ] || mkdir -p "$step_logs"
   # a step that fails for weeks must not fill the card
-  if [ "$(stat -c %s "$log" 2>/dev/null || echo 0)" -gt 1048576 ]; then mv "$log" "$log.1"; fi
+  if [ -s "$log" ] && [ "$(stat -c %s "$log")" -gt 1048576 ]; then mv "$log" "$log.1"; fi
   step_needs "$after" "$needs"
   step_set running ''
   # a pipeline, so that the last words are in the file before this ends; `set -e` is in force inside, as nothing tests it

@@ -47,6 +47,14 @@ step_until() {
   step_set running ''
 }
 
+# step_enable UNIT...: at every boot from now on. What is enabled already is left alone: after each change systemd reads all of
+# its units again, which takes longer than most of what a step does.
+step_enable() {
+  local unit off=()
+  for unit; do systemctl --quiet is-enabled "$unit" || off+=("$unit"); done
+  [ ${#off[@]} = 0 ] || systemctl enable "${off[@]}"
+}
+
 # step_commit FILE [MODE]: everything written so far is on the disk before FILE is, and FILE is there whole or not at all.
 step_commit() {
   mkdir -p "${1%/*}"

@@ -195,6 +195,18 @@ fn the_restart_waits_for_steps_at_work_and_never_returns() {
 }
 
 #[test]
+fn units_are_enabled_together_and_only_where_they_are_not() {
+    let systemctl =
+        "systemctl() { echo \"$*\"; case $* in *' is-enabled on') ;; *is-enabled*) return 1 ;; esac; }\n";
+    let Some((status, told)) = Node::new(ONE).step(&format!("{systemctl}step_enable on; step_enable a on b"))
+    else {
+        return;
+    };
+    let asked = ["on", "a", "on", "b"].map(|unit| format!("--quiet is-enabled {unit}\n")).concat();
+    assert_eq!((status, told), (0, format!("{asked}enable a b\n")));
+}
+
+#[test]
 fn a_command_is_tried_again_and_not_for_ever() {
     let script = "n=0\nsleep() { :; }\nwork() { n=$((n + 1)); [ $n = 3 ]; }\nstep_retry 4 9 work; echo \"$n\"\n\
                   step_retry 2 9 false || echo \"gave up: $?\"";
