@@ -92,11 +92,7 @@ fn a_bake_is_what_apt_makes_and_the_same_every_time() {
 
 /// Ways in which two installations differ that no bake can help, or is not to help.
 fn is_meant_to_differ(path: &str) -> bool {
-    let is_listed = VARYING.iter().any(|(pattern, _)| match pattern.split_once('*') {
-        Some((before, after)) => path.starts_with(before) && path.ends_with(after),
-        None if pattern.ends_with('/') => path.starts_with(pattern),
-        None => path == *pattern,
-    });
+    let is_listed = VARYING.iter().any(|(pattern, _)| per_host::is_meant(pattern, path));
     // the boot partition, which the oracle does not mount; days of accounts; times of compiled modules' sources
     let is_own = per_host::rule_for(&format!("/{path}")).is_some();
     is_listed || is_own || path.starts_with("boot/firmware/") || path.starts_with("etc/shadow")

@@ -2,7 +2,6 @@
 //!
 //! `docs/explanation/baked-layers.md` has the same table, for people.
 
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::guest::per_host::{self, Found, Left};
@@ -16,39 +15,39 @@ pub(super) enum Fate {
     LeftOut,
 }
 
-/// Paths that say when, where or how often something was done, and nothing that a node needs. `*` stands for any text
-/// without a slash; a path ending in `/` is a directory whose content, all of it, is meant.
+/// Paths that say when, where or how often something was done, and nothing that a node needs, in the terms of
+/// [`per_host::is_meant`].
 pub const VARYING: [(&str, &str); 24] = [
-    ("run/", "of a running system"),
-    ("tmp/", "of a running system"),
-    ("var/tmp/", "of a running system"),
-    ("dev/", "of a running system"),
-    ("proc/", "of a running system"),
-    ("sys/", "of a running system"),
-    ("var/log/apt/", "when what was installed"),
+    ("run/**", "of a running system"),
+    ("tmp/**", "of a running system"),
+    ("var/tmp/**", "of a running system"),
+    ("dev/**", "of a running system"),
+    ("proc/**", "of a running system"),
+    ("sys/**", "of a running system"),
+    ("var/log/apt/**", "when what was installed"),
     ("var/log/dpkg.log", "when what was installed"),
     ("var/log/alternatives.log", "when what was installed"),
     ("var/log/bootstrap.log", "when what was installed"),
     ("var/log/fontconfig.log", "when what was installed"),
-    ("var/cache/apt/", "apt makes it anew"),
-    ("var/lib/apt/lists/", "of a repository that no node has"),
-    ("var/lib/apt/periodic/", "when apt ran last"),
+    ("var/cache/apt/**", "apt makes it anew"),
+    ("var/lib/apt/lists/**", "of a repository that no node has"),
+    ("var/lib/apt/periodic/**", "when apt ran last"),
     ("var/cache/debconf/*-old", "the state before the last package"),
     ("var/lib/dpkg/*-old", "the state before the last package"),
     ("var/lib/dpkg/lock*", "of a running system"),
     ("var/lib/dpkg/triggers/Lock", "of a running system"),
-    ("var/cache/ldconfig/", "inodes and times; ldconfig makes it anew"),
-    ("var/cache/man/", "times; `man-db.timer` makes it anew within a day"),
-    ("var/cache/fontconfig/", "times; made anew when a font is asked for"),
-    ("var/cache/private/", "of a running system"),
-    ("root/.cache/", "of a running system"),
-    ("root/.gnupg/", "keyrings that a script looked at"),
+    ("var/cache/ldconfig/**", "inodes and times; ldconfig makes it anew"),
+    ("var/cache/man/**", "times; `man-db.timer` makes it anew within a day"),
+    ("var/cache/fontconfig/**", "times; made anew when a font is asked for"),
+    ("var/cache/private/**", "of a running system"),
+    ("root/.cache/**", "of a running system"),
+    ("root/.gnupg/**", "keyrings that a script looked at"),
 ];
 
 /// What becomes of `path`, where the upper tree has this. What one node alone may have is out of `guest/per_host.rs`.
 pub(super) fn fate(path: &Path, found: Found<'_>) -> Fate {
-    let bytes = path.as_os_str().as_bytes();
-    let is_varying = VARYING.iter().any(|(pattern, _)| is_meant(pattern.as_bytes(), bytes));
+    let name = path.to_string_lossy();
+    let is_varying = VARYING.iter().any(|(pattern, _)| per_host::is_meant(pattern, &name));
     let is_own = per_host::check(&format!("/{}", path.display()), found).is_err();
     if is_varying || is_own { Fate::LeftOut } else { Fate::Kept }
 }
@@ -56,16 +55,6 @@ pub(super) fn fate(path: &Path, found: Found<'_>) -> Fate {
 /// Whether it is about the content of `path` whether the layer has it.
 pub(super) fn is_decided_by_content(path: &Path) -> bool {
     per_host::rule_for(&format!("/{}", path.display())).is_some_and(|rule| matches!(rule.left, Left::Text(_)))
-}
-
-fn is_meant(pattern: &[u8], path: &[u8]) -> bool {
-    if pattern.ends_with(b"/") {
-        return path.len() > pattern.len() && path.starts_with(pattern);
-    }
-    let Some(star) = pattern.iter().position(|byte| *byte == b'*') else { return pattern == path };
-    let (before, after) = (&pattern[..star], &pattern[star + 1..]);
-    let middle = path.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
-    middle.is_some_and(|middle| !middle.contains(&b'/'))
 }
 
 /// Whether a file holds something that is put right.

@@ -240,7 +240,7 @@ const CERTIFICATE_PATH: &str = "/etc/ssl/certs/ssl-cert-snakeoil.pem";
 
 /// The rule for a path of the root file system, which begins with `/`; what lies there may be allowed all the same.
 pub fn rule_for(path: &str) -> Option<&'static Rule> {
-    RULES.iter().find(|rule| matches(rule.path, path))
+    RULES.iter().find(|rule| is_meant(rule.path, path))
 }
 
 /// Refuses what no layer that nodes share may have: whoever makes one leaves it out, whoever takes one refuses it. Deletions are no
@@ -249,7 +249,7 @@ pub fn rule_for(path: &str) -> Option<&'static Rule> {
 /// # Errors
 /// It is state of one node.
 pub fn check(path: &str, found: Found<'_>) -> Result<(), Offence> {
-    let is_certificate = found == Found::Symlink(CERTIFICATE) && matches(CERTIFICATE_LINKS, path);
+    let is_certificate = found == Found::Symlink(CERTIFICATE) && is_meant(CERTIFICATE_LINKS, path);
     let rule = if is_certificate { rule_for(CERTIFICATE_PATH) } else { rule_for(path) };
     let is_allowed = |rule: &&Rule| match (rule.left, found) {
         (_, Found::Directory) => true,
@@ -275,8 +275,8 @@ pub fn reconfigured() -> Vec<(&'static str, Vec<&'static str>)> {
     packages
 }
 
-/// Whether a path is one that a pattern means.
-fn matches(pattern: &str, path: &str) -> bool {
+/// Whether a path is one that a pattern means: `*` stands for anything within a component, `**` at the end for everything below.
+pub fn is_meant(pattern: &str, path: &str) -> bool {
     let (mut pattern, mut path) = (pattern.split('/'), path.split('/'));
     loop {
         match (pattern.next(), path.next()) {
