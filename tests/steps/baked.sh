@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The root of a node whose packages were installed when its image was built, with scripts as real packages have them. Sourced
 # by `baked`.
-: "${REPOSITORY:?}" "${WORK:?}"
+: "${REPOSITORY:?}" "${WORK:?}" "${root:?}" "${said:?}"
 
 # this machine's own root, with packages of its own, under a layer that is thrown away
 mkdir -p "$WORK/layer" "$WORK/prepared" "$WORK/pool" "$root"
@@ -28,14 +28,14 @@ prepare() {
   inside sh -c 'DEBIAN_FRONTEND=noninteractive dpkg --force-all -i /pool/*.deb' >"$said" 2>&1 || fail 'no packages to begin with'
   inside apt-mark hold plain >/dev/null
   [ "$(cat "$root/etc/asks")" = 'default 1' ] || fail 'the package did not ask'
-  cd "$root/var/lib/pimg/packages"
+  cd "$root/var/lib/pimg/packages" || return
   : >baked
   printf '%s\n' asks:all=1.0 keys:all=2:1.0-1 plain:all=1.0 >install
   printf 'old\n' >remove
   printf 'plain\n' >hold
   printf '%s\n' 'keys /etc/keys' 'asks /etc/asks' absent >reconfigure
   printf '%s\n' named.service later.service script.service >held
-  cd /
+  cd / || return
   for unit in named later; do printf '[Unit]\nConditionPathExists=/x\n' >"$root/etc/systemd/system/$unit.service.d/50-pimg-hold.conf"; done
   printf '[Unit]\n' >"$root/etc/systemd/system/later.service.d/own.conf"
   umount -R -l "$root"

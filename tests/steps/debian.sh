@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Machines with real packages on one base, each in a layer of its own, and how two of them differ. Sourced by `debian`, which says
 # where packages (`debs`) and lists (`lists`) are.
-: "${REPOSITORY:?}" "${WORK:?}"
+: "${REPOSITORY:?}" "${WORK:?}" "${root:?}" "${said:?}" "${debs:?}" "${lists:?}"
 
 # new_root NAME LOWER HOST: the root of a machine of that name; what is written goes to the layer NAME
 new_root() {
