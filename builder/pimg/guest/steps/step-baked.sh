@@ -7,10 +7,11 @@ hold=50-pimg-hold.conf
 
 # In the order of the list: what one package makes, another one may look for.
 baked_to_configure() {
-  local name
+  local name there
   [ -e "$state/reconfigure" ] || return 0
+  there=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' | sed -n 's/^installed //p')
   while read -r name _; do
-    if [ "$(dpkg-query -W -f '${db:Status-Status}\n' "$name" 2>/dev/null | sort -u)" = installed ]; then printf '%s\n' "$name"; fi
+    case $'\n'$there$'\n' in *$'\n'"$name"$'\n'*) printf '%s\n' "$name" ;; esac
   done <"$state/reconfigure"
 }
 

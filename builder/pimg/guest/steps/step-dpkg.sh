@@ -33,9 +33,9 @@ dpkg_after_cut() {
   local pool=$1 marked name architecture version files=() keep=(--force-confold --force-confdef)
   marked=$(dpkg-query -W -f '${db:Status-Eflag} ${Package}\n' | sed -n 's/^reinstreq //p')
   while IFS=: read -r name version; do
-    IFS='=' read -r architecture version <<<"$version"
+    architecture=${version%%=*} version=${version#*=}
     # a file's name has no epoch
-    if grep -qxF "$name" <<<"$marked"; then files+=("$pool/${name}_${version#*:}_$architecture.deb"); fi
+    case $'\n'$marked$'\n' in *$'\n'"$name"$'\n'*) files+=("$pool/${name}_${version#*:}_$architecture.deb") ;; esac
   done
   if [ ${#files[@]} -gt 0 ]; then
     step_say "dpkg was cut while it unpacked: ${files[*]##*/}"
