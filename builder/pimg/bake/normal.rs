@@ -48,7 +48,7 @@ pub const VARYING: [(&str, &str); 24] = [
 pub(super) fn fate(path: &Path, found: Found<'_>) -> Fate {
     let name = path.to_string_lossy();
     let is_varying = VARYING.iter().any(|(pattern, _)| per_host::is_meant(pattern, &name));
-    let is_own = per_host::check(&format!("/{}", path.display()), found).is_err();
+    let is_own = per_host::check(&format!("/{name}"), found).is_err();
     if is_varying || is_own { Fate::LeftOut } else { Fate::Kept }
 }
 

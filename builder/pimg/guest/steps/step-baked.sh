@@ -11,7 +11,7 @@ baked_to_configure() {
   [ -e "$state/reconfigure" ] || return 0
   there=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' | sed -n 's/^installed //p')
   while read -r name _; do
-    case $'\n'$there$'\n' in *$'\n'"$name"$'\n'*) printf '%s\n' "$name" ;; esac
+    if is_line "$name" "$there"; then printf '%s\n' "$name"; fi
   done <"$state/reconfigure"
 }
 

@@ -2,6 +2,9 @@
 # What dpkg says of the packages on the node, and what a cut leaves of it and of debconf that neither mends by itself. Sourced
 # by the step that installs packages.
 
+# is_line TEXT LINES: without a program, as it is asked for each of some hundred packages.
+is_line() { case $'\n'$2$'\n' in *$'\n'"$1"$'\n'*) ;; *) return 1 ;; esac; }
+
 # Every package that is wholly installed, and every one whose files are there, as `name:architecture=version`.
 installed() { package_versions installed; }
 unpacked() { package_versions 'installed|triggers-pending|triggers-awaited|half-configured|unpacked'; }
@@ -35,7 +38,7 @@ dpkg_after_cut() {
   while IFS=: read -r name version; do
     architecture=${version%%=*} version=${version#*=}
     # a file's name has no epoch
-    case $'\n'$marked$'\n' in *$'\n'"$name"$'\n'*) files+=("$pool/${name}_${version#*:}_$architecture.deb") ;; esac
+    if is_line "$name" "$marked"; then files+=("$pool/${name}_${version#*:}_$architecture.deb"); fi
   done
   if [ ${#files[@]} -gt 0 ]; then
     step_say "dpkg was cut while it unpacked: ${files[*]##*/}"
